@@ -1,0 +1,253 @@
+"""A structure's bytes read through its catalogue entry: registers, fields, decoded values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from . import expressions
+from .model import Access, Capability, Chain, Field, Register
+
+_MAX_REPEAT = 2048
+_INDEXED = re.compile(r"(.*?)(\d+)")
+MAX_STRUCTURE = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A register that exists in this structure: its name with index, and `offset` from the structure's start."""
+
+    name: str
+    register: Register
+    offset: int
+    size: int
+    index: int = 0
+
+
+_HEADERS = {
+    Chain.STANDARD: (
+        Register("id", 0, 1, (Field("id", 0, 8, title="Capability ID"),), "Capability ID"),
+        Register("next", 1, 1, (Field("next", 0, 8, title="Next Capability Pointer"),), "Next Capability Pointer"),
+    ),
+    Chain.EXTENDED: (
+        Register(
+            "header",
+            0,
+            4,
+            (
+                Field("id", 0, 16, title="PCI Express Extended Capability ID"),
+                Field("version", 16, 4, title="Capability Version"),
+                Field("next", 20, 12, title="Next Capability Offset"),
+            ),
+            "Extended Capability Header",
+        ),
+    ),
+    Chain.HEADER: (),
+}
+
+
+class View:
+    """Reads and writes `body`, the bytes of one structure from its first byte on, by the catalogue.
+
+    `room` is how many bytes there are up to the next structure or the end of the space (bytes). Bits beyond the end
+    of `body` read as 0.
+    """
+
+    def __init__(self, capability: Capability, body: bytes | bytearray, room: int | None = None) -> None:
+        self.capability = capability
+        self.body = body
+        self.room = len(body) if room is None else room
+        self._scope: dict[str, Any] = {
+            "F": self._by_path,
+            "u8": lambda offset: self.number(offset, 1),
+            "u16": lambda offset: self.number(offset, 2),
+            "u32": lambda offset: self.number(offset, 4),
+            "room": self.room,
+        }
+
+    # -- numbers -----------------------------------------------------------------------------------------------
+
+    def number(self, offset: int, size: int) -> int:
+        """`size` bytes at `offset`, little-endian."""
+        return int.from_bytes(self.body[offset : offset + size], "little") if offset >= 0 else 0
+
+    def _value(self, rule: int | str, index: int = 0) -> int:
+        if isinstance(rule, int):
+            return rule
+        return int(expressions.evaluate(rule, {**self._scope, "i": index}))
+
+    @property
+    def length(self) -> int:
+        """The structure's length by its rule, header included, in bytes; never less than its header."""
+        length = self._value(self.capability.length)
+        return max(self.capability.chain.header_bytes, min(length, MAX_STRUCTURE))
+
+    # -- registers ---------------------------------------------------------------------------------------------
+
+    def places(self) -> Iterator[Place]:
+        """The registers that exist here, header first, in the order of the catalogue.
+
+        A register that starts beyond the end of `body` is left out.
+        """
+        for register in _HEADERS[self.capability.chain]:
+            yield Place(register.name, register, int(register.at), int(register.bytes))
+        for register in self.capability.registers:
+            if register.when and not expressions.evaluate(register.when, {**self._scope, "i": 0}):
+                continue
+            repeat = register.repeat
+            if repeat is None:
+                place = self._place(register, 0, register.name)
+                if place.offset < len(self.body):
+                    yield place
+                continue
+            for index in range(min(self._value(repeat.count), _MAX_REPEAT)):
+                place = self._place(register, index, f"{register.name}{index + repeat.first}")
+                if place.offset >= len(self.body):
+                    break
+                yield place
+
+    def _place(self, register: Register, index: int, name: str) -> Place:
+        offset = self._value(register.at, index)
+        if register.repeat is not None:
+            offset += index * self._value(register.repeat.stride, index)
+        return Place(name, register, offset, max(0, self._value(register.bytes, index)), index)
+
+    def locate(self, name: str) -> Place:
+        """The register called `name` (with its index where it repeats), whether or not its condition holds.
+
+        Raises:
+            KeyError: no register of that name.
+        """
+        for register in (*_HEADERS[self.capability.chain], *self.capability.registers):
+            if register.name == name and register.repeat is None:
+                return self._place(register, 0, name)
+        indexed = _INDEXED.fullmatch(name)
+        if indexed:
+            for register in self.capability.registers:
+                if register.name == indexed[1] and register.repeat is not None:
+                    index = int(indexed[2]) - register.repeat.first
+                    if 0 <= index < _MAX_REPEAT:
+                        return self._place(register, index, name)
+        raise KeyError(name)
+
+    # -- fields ------------------------------------------------------------------------------------------------
+
+    def get(self, place: Place, field: Field | None = None) -> int:
+        """The value of a register, or of one field of it, as the bits are (no bias)."""
+        value = self.number(place.offset, place.size)
+        return value if field is None or place.register.blob else (value & field.mask) >> field.low
+
+    def put(self, place: Place, field: Field | None, raw: int) -> None:
+        """Write bits into a register or a field of it; `body` must be a bytearray that reaches it.
+
+        Raises:
+            ValueError: `raw` does not fit.
+        """
+        assert isinstance(self.body, bytearray)
+        width = 8 * place.size if field is None or place.register.blob else field.width
+        if not 0 <= raw < 1 << width:
+            raise ValueError(f"{raw:#x} does not fit into {width} bits")
+        end = place.offset + place.size
+        if len(self.body) < end:
+            raise ValueError(f"register '{place.name}' ends at {end:#x}, the structure at {len(self.body):#x}")
+        if field is not None and not place.register.blob:
+            raw = (self.number(place.offset, place.size) & ~field.mask) | raw << field.low
+        self.body[place.offset : end] = raw.to_bytes(place.size, "little")
+
+    def _by_path(self, path: str) -> int:
+        name, _, field_name = path.partition(".")
+        place = self.locate(name)
+        if not field_name:
+            return self.get(place)
+        for field in place.register.fields:
+            if field.name == field_name:
+                return self.get(place, field)
+        raise KeyError(path)
+
+    def find(self, path: str) -> tuple[Place, Field | None]:
+        """The place that a layout calls `path`: `register.field`, `register`, or a field name that occurs once.
+
+        Raises:
+            KeyError: nothing, or more than one thing, has this name; its text says which.
+        """
+        name, _, field_name = path.partition(".")
+        try:
+            place = self.locate(name)
+        except KeyError:
+            if field_name:
+                raise
+            return self._unique(path)
+        if not field_name:
+            return place, None
+        for field in place.register.fields:
+            if field.name == field_name:
+                return place, field
+        raise KeyError(path)
+
+    def _unique(self, field_name: str) -> tuple[Place, Field]:
+        found = [
+            (register, field)
+            for register in self.capability.registers
+            for field in register.fields
+            if field.name == field_name and not register.blob and register.repeat is None
+        ]
+        if len(found) != 1:
+            raise KeyError(field_name)
+        register, field = found[0]
+        return self._place(register, 0, register.name), field
+
+    def known_paths(self) -> list[str]:
+        """Every name that `find` takes for the registers that exist here."""
+        paths: list[str] = []
+        for place in self.places():
+            paths.append(place.name)
+            fields = place.register.fields
+            if not place.register.blob and (len(fields) > 1 or fields[0].name != place.register.name):
+                paths.extend(f"{place.name}.{field.name}" for field in fields)
+        return paths
+
+    def decode(self, place: Place, field: Field) -> str:
+        """The field's value as a person reads it."""
+        raw = self.get(place, field)
+        if place.register.blob:
+            return self.body[place.offset : place.offset + place.size].hex(" ")
+        for named in field.values:
+            if named.value == raw:
+                return named.title or named.name
+        if field.show:
+            return expressions.fill(field.show, {**self._scope, "i": place.index, "raw": raw})
+        if field.bias or field.scale > 1:
+            return str(raw * field.scale + field.bias)
+        return str(raw) if raw < 10 or field.width <= 4 else f"{raw:#x}"
+
+
+READ_ONLY = (Access.RO, Access.HWINIT, Access.ROS, Access.RSVDP, Access.RSVDZ, Access.WO)
+WRITABLE = (Access.RW, Access.RWS)
+CLEARED = (Access.RW1C, Access.RW1CS)
+
+
+def encoder(field: Field) -> Callable[[int | str | bool], int]:
+    """A function from what a layout writes (a number with bias, or a value's name) to the bits of the field.
+
+    The function raises ValueError with a text for people when the value is no value of this field.
+    """
+
+    def encode(value: int | str | bool) -> int:
+        if isinstance(value, str):
+            for named in field.values:
+                if named.name == value:
+                    return named.value
+            known = ", ".join(f"'{named.name}'" for named in field.values)
+            raise ValueError(f"'{value}' is not a value of '{field.name}'" + (f" (known: {known})" if known else ""))
+        raw, rest = divmod(int(value) - field.bias, field.scale)
+        highest = (1 << field.width) - 1
+        if rest:
+            raise ValueError(f"{value} is not a multiple of {field.scale}, as '{field.name}' counts")
+        if not 0 <= raw <= highest:
+            limits = f"{field.bias}..{highest * field.scale + field.bias:#x}"
+            raise ValueError(f"{value} does not fit '{field.name}' ({field.width} bits: {limits})")
+        return raw
+
+    return encode

@@ -1,0 +1,23 @@
+"""What went wrong, where, by which rule, and what to do about it."""
+
+from .codes import REGISTRY, Code
+from .render import render_json, render_sarif, render_text
+from .report import Diagnostic, Failed, Label, Report, Severity, failure
+from .span import Source, Span, whole_file
+
+__all__ = [
+    "REGISTRY",
+    "Code",
+    "Diagnostic",
+    "Failed",
+    "Label",
+    "Report",
+    "Severity",
+    "Source",
+    "Span",
+    "failure",
+    "render_json",
+    "render_sarif",
+    "render_text",
+    "whole_file",
+]
