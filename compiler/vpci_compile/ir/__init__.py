@@ -1,0 +1,45 @@
+"""The compiled function as frozen values: what every output is made from."""
+
+from .config_space import MASKS, ConfigSpace, DeviceRead, DeviceWrite, is_access, read, write
+from .function import (
+    ROM_INDEX,
+    Bar,
+    BarKind,
+    Beyond,
+    Caching,
+    Enable,
+    FieldAt,
+    Function,
+    Guest,
+    Kind,
+    Origin,
+    Physical,
+    Region,
+    Structure,
+    Style,
+)
+
+__all__ = [
+    "MASKS",
+    "ROM_INDEX",
+    "Bar",
+    "BarKind",
+    "Beyond",
+    "Caching",
+    "ConfigSpace",
+    "DeviceRead",
+    "DeviceWrite",
+    "Enable",
+    "FieldAt",
+    "Function",
+    "Guest",
+    "Kind",
+    "Origin",
+    "Physical",
+    "Region",
+    "Structure",
+    "Style",
+    "is_access",
+    "read",
+    "write",
+]
