@@ -1,7 +1,7 @@
 """The capability catalogue: `schemas/pci/` as values, and structures read through it."""
 
 from .model import Access, Capability, Chain, Changes, Field, Named, Register
-from .store import by_id, by_name, everything, names, pack
+from .store import by_id, by_name, everything, identify, names, pack
 from .view import CLEARED, READ_ONLY, WRITABLE, Place, View, encoder
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "by_name",
     "encoder",
     "everything",
+    "identify",
     "names",
     "pack",
 ]

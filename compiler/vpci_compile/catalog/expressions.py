@@ -15,8 +15,9 @@ _ALLOWED = (
     ast.Compare, ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.In, ast.NotIn, ast.IfExp, ast.Tuple,
     ast.List, ast.Subscript, ast.Constant, ast.Name, ast.Load, ast.Call,
 )  # fmt: skip
-_CALLS = ("u8", "u16", "u32", "min", "max")
-_OWN_NAMES = frozenset((*_CALLS, "raw", "i", "room", "True", "False"))
+_LOOPS = {"most": (2, "i"), "past": (3, "here")}  # arguments, and the name that the last one is a function of
+_CALLS = ("u8", "u16", "u32", "min", "max", *_LOOPS)
+_OWN_NAMES = frozenset((*_CALLS, "raw", "i", "n", "here", "room", "header_type", "True", "False"))
 
 
 class _Fields(ast.NodeTransformer):
@@ -33,7 +34,14 @@ class _Fields(ast.NodeTransformer):
     def visit_Call(self, node: ast.Call) -> ast.AST:
         if not isinstance(node.func, ast.Name) or node.func.id not in _CALLS or node.keywords:
             raise ValueError(f"only {', '.join(_CALLS)} can be called")
-        return self.generic_visit(node)
+        self.generic_visit(node)
+        if node.func.id in _LOOPS:
+            count, name = _LOOPS[node.func.id]
+            if len(node.args) != count:
+                raise ValueError(f"'{node.func.id}' has {count} arguments")
+            of = ast.arguments(posonlyargs=[], args=[ast.arg(name)], kwonlyargs=[], kw_defaults=[], defaults=[])
+            node.args[-1] = ast.fix_missing_locations(ast.copy_location(ast.Lambda(of, node.args[-1]), node))
+        return node
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
         if not isinstance(node, _ALLOWED):
@@ -59,9 +67,23 @@ def check(text: str) -> None:
     _compile(text)
 
 
+_MOST_BLOCKS = 4096  # a structure has no room for more
+
+
+def _most(count: int, of: Callable[[int], int]) -> int:
+    return max((of(index) for index in range(min(count, _MOST_BLOCKS))), default=0)
+
+
+def _past(start: int, count: int, length: Callable[[int], int]) -> int:
+    for _ in range(min(count, _MOST_BLOCKS)):
+        start += length(start)
+    return start
+
+
 def evaluate(text: str, scope: Mapping[str, Any]) -> Any:
-    """The value of an expression; `scope` gives `F` (a field by name), `u8`, `u16`, `u32`, and `raw`, `i`, `room`."""
-    return eval(_compile(text), {"__builtins__": {}, "min": min, "max": max}, scope)
+    """The value of an expression; `scope` gives `F` (a field by name), `u8`, `u16`, `u32` and the names above."""
+    builtins = {"__builtins__": {}, "min": min, "max": max, "most": _most, "past": _past}
+    return eval(_compile(text), {**builtins, **scope})
 
 
 _HOLE = re.compile(r"\{([^{}]*?)(?::([^{}:]*))?\}")

@@ -69,6 +69,7 @@ class Field:
     scale: int = 1
     show: str = ""
     default: int = 0
+    vmm: bool = False
 
     @property
     def mask(self) -> int:
@@ -78,11 +79,15 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """A register that stands `count` times, `stride` bytes apart; the first is number `first`."""
+    """A register that stands `count` times, `stride` bytes apart; the first is number `first`.
+
+    With `each` all that stands in each of so many groups: then the names are NAME0_0, NAME0_1, NAME1_0 and so on.
+    """
 
     count: int | str
     stride: int | str
     first: int = 0
+    each: int | str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,3 +122,4 @@ class Capability:
     multiple: bool = False
     vmm: bool = False
     sizes: Mapping[str, int] | None = None
+    match: str = ""

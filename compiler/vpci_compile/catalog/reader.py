@@ -8,12 +8,15 @@ from typing import Any
 from . import expressions
 from .model import Access, Capability, Chain, Changes, Field, Named, Register, Repeat
 
-_CAPABILITY_KEYS = {"title", "clause", "linux", "version", "multiple", "vmm", "length", "sizes", "registers"}
+_CAPABILITY_KEYS = {"title", "clause", "linux", "version", "multiple", "vmm", "length", "sizes", "match", "registers"}
 _REGISTER_KEYS = {
     "name", "at", "bytes", "title", "linux", "access", "changes", "vmm", "when", "repeat", "blob", "fields", "values",
     "bias", "scale", "show", "default",
 }  # fmt: skip
-_FIELD_KEYS = {"name", "bits", "access", "changes", "linux", "values", "bias", "scale", "show", "default", "title"}
+_FIELD_KEYS = {
+    "name", "bits", "access", "changes", "vmm", "linux", "values", "bias", "scale", "show", "default", "title",
+}  # fmt: skip
+_REPEAT_KEYS = {"count", "stride", "from", "each"}
 _WIDTHS = (1, 2, 4, 8)
 
 
@@ -38,6 +41,7 @@ def capability(name: str, number: int, chain: Chain, plain: Mapping[str, Any]) -
         multiple=plain.get("multiple", False),
         vmm=plain.get("vmm", False),
         sizes=plain.get("sizes"),
+        match=str(_number_or_expression(plain["match"])) if "match" in plain else "",
     )
 
 
@@ -82,7 +86,7 @@ def _register(where: str, plain: Mapping[str, Any]) -> Register:
         title=plain.get("title", ""),
         linux=_macros(plain.get("linux")),
         when=str(_number_or_expression(plain.get("when", ""))) if plain.get("when") else "",
-        repeat=_repeat(repeat) if repeat else None,
+        repeat=_repeat(where, repeat) if repeat else None,
         blob=blob,
         vmm=plain.get("vmm", False),
     )
@@ -92,8 +96,15 @@ def _own(plain: Mapping[str, Any]) -> dict[str, Any]:
     return {key: plain[key] for key in ("title", "values", "bias", "scale", "show", "default") if key in plain}
 
 
-def _repeat(plain: Mapping[str, Any]) -> Repeat:
-    return Repeat(_number_or_expression(plain["count"]), _number_or_expression(plain["stride"]), plain.get("from", 0))
+def _repeat(where: str, plain: Mapping[str, Any]) -> Repeat:
+    _refuse_unknown(where, plain, _REPEAT_KEYS)
+    each = plain.get("each")
+    return Repeat(
+        _number_or_expression(plain["count"]),
+        _number_or_expression(plain["stride"]),
+        plain.get("from", 0),
+        None if each is None else _number_or_expression(each),
+    )
 
 
 def _traits(row: Mapping[str, Any], register: Mapping[str, Any]) -> dict[str, Any]:
@@ -102,6 +113,7 @@ def _traits(row: Mapping[str, Any], register: Mapping[str, Any]) -> dict[str, An
         "access": Access(row.get("access", register.get("access", "RO"))),
         "changes": Changes(changes) if changes else None,
         "title": row.get("title", ""),
+        "vmm": row.get("vmm", register.get("vmm", False)),
     }
 
 

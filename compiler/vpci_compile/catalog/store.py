@@ -4,38 +4,59 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from .. import loader, resources
 from .model import Capability, Chain
 from .reader import capability
+from .view import View
 
 PACKED = "pci.json"  # the fast form that a wheel carries, made by hatch_build.py
 
 
+@dataclass(frozen=True, slots=True)
+class _File:
+    """What a file name says: ID-NAME.yaml, or ID-FAMILY.NAME.yaml for a variant of a vendor's own capability."""
+
+    id: int
+    name: str
+    stem: str
+    variant: bool
+
+
+def _file(stem: str) -> _File:
+    number, _, name = stem.partition("-")
+    return _File(int(number, 16), name.rpartition(".")[2], stem, "." in name)
+
+
 @cache
-def _names() -> dict[tuple[Chain, str], int]:
-    """(chain, name) -> id of every file; the file name says it all."""
-    if _packed():
-        return {(Chain(chain), name): row[0] for chain, rows in _packed().items() for name, row in rows.items()}
-    found: dict[tuple[Chain, str], int] = {}
+def _files() -> dict[tuple[Chain, str], _File]:
+    """(chain, name) -> file, of the whole catalogue, by chain and id."""
+    found: dict[tuple[Chain, str], _File] = {}
     for chain in Chain:
-        for path in (resources.folder("schemas") / "pci" / chain).glob("*.yaml"):
-            number, _, name = path.stem.partition("-")
-            found[chain, name] = int(number, 16)
-    return dict(sorted(found.items(), key=lambda item: (item[0][0], item[1])))
+        stems = _packed()[chain] if _packed() else [path.stem for path in (_root() / chain).glob("*.yaml")]
+        for stem in sorted(stems):
+            file = _file(stem)
+            found[chain, file.name] = file
+    return found
 
 
 @cache
 def _ids() -> dict[tuple[Chain, int], str]:
-    return {(chain, number): name for (chain, name), number in _names().items()}
+    return {(chain, file.id): file.name for (chain, _), file in _files().items() if not file.variant}
 
 
 @cache
 def _packed() -> dict[str, dict[str, Any]]:
     path = resources.folder("schemas") / PACKED
     return json.loads(path.read_bytes()) if path.is_file() else {}
+
+
+def _root() -> Path:
+    return resources.folder("schemas") / "pci"
 
 
 @cache
@@ -45,12 +66,9 @@ def by_name(chain: Chain, name: str) -> Capability:
     Raises:
         KeyError: the catalogue has no such file.
     """
-    number = _names()[chain, name]
-    if _packed():
-        return capability(name, number, chain, _packed()[chain][name][1])
-    digits = 4 if chain is Chain.EXTENDED else 2
-    path = resources.folder("schemas") / "pci" / chain / f"{number:0{digits}x}-{name}.yaml"
-    return capability(name, number, chain, loader.load(path).plain())
+    file = _files()[chain, name]
+    plain = _packed()[chain][file.stem] if _packed() else loader.load(_root() / chain / f"{file.stem}.yaml").plain()
+    return capability(name, file.id, chain, plain)
 
 
 def by_id(chain: Chain, number: int) -> Capability | None:
@@ -59,22 +77,30 @@ def by_id(chain: Chain, number: int) -> Capability | None:
     return by_name(chain, name) if name is not None else None
 
 
+def identify(chain: Chain, number: int, body: bytes) -> Capability | None:
+    """Like `by_id`, but a variant whose `match` holds on the structure's bytes comes first."""
+    for (own, name), file in _files().items():
+        if own is chain and file.id == number and file.variant:
+            variant = by_name(chain, name)
+            if View(variant, body).matches():
+                return variant
+    return by_id(chain, number)
+
+
 def names(chain: Chain) -> list[str]:
     """The names in one chain, by id."""
-    return [name for (own, name), _ in _names().items() if own is chain]
+    return [name for own, name in _files() if own is chain]
 
 
 def everything() -> Iterator[Capability]:
     """All capabilities and headers."""
-    for chain, name in _names():
+    for chain, name in _files():
         yield by_name(chain, name)
 
 
 def pack() -> str:
     """The whole catalogue as one JSON text: the fast form for a wheel."""
-    root = resources.folder("schemas") / "pci"
     rows: dict[str, dict[str, Any]] = {chain.value: {} for chain in Chain}
-    for (chain, name), number in _names().items():
-        digits = 4 if chain is Chain.EXTENDED else 2
-        rows[chain][name] = [number, loader.load(root / chain / f"{number:0{digits}x}-{name}.yaml").plain()]
+    for (chain, _), file in _files().items():
+        rows[chain][file.stem] = loader.load(_root() / chain / f"{file.stem}.yaml").plain()
     return json.dumps(rows, separators=(",", ":"))

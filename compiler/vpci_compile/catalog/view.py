@@ -11,7 +11,7 @@ from . import expressions
 from .model import Access, Capability, Chain, Field, Register
 
 _MAX_REPEAT = 2048
-_INDEXED = re.compile(r"(.*?)(\d+)")
+_INDEXED = re.compile(r"(.*?)(?:(\d+)_)?(\d+)")
 MAX_STRUCTURE = 4096
 
 
@@ -24,6 +24,7 @@ class Place:
     offset: int
     size: int
     index: int = 0
+    group: int = 0
 
 
 _HEADERS = {
@@ -51,11 +52,14 @@ _HEADERS = {
 class View:
     """Reads and writes `body`, the bytes of one structure from its first byte on, by the catalogue.
 
-    `room` is how many bytes there are up to the next structure or the end of the space (bytes). Bits beyond the end
-    of `body` read as 0.
+    `room` is how many bytes there are up to the next structure or the end of the space (bytes). `header_type` is the
+    layout of the function's header (0, 1 for a bridge, 2 for CardBus): a few structures differ by it. Bits beyond the
+    end of `body` read as 0.
     """
 
-    def __init__(self, capability: Capability, body: bytes | bytearray, room: int | None = None) -> None:
+    def __init__(
+        self, capability: Capability, body: bytes | bytearray, room: int | None = None, header_type: int = 0
+    ) -> None:
         self.capability = capability
         self.body = body
         self.room = len(body) if room is None else room
@@ -65,6 +69,7 @@ class View:
             "u16": lambda offset: self.number(offset, 2),
             "u32": lambda offset: self.number(offset, 4),
             "room": self.room,
+            "header_type": header_type,
         }
 
     # -- numbers -----------------------------------------------------------------------------------------------
@@ -73,16 +78,20 @@ class View:
         """`size` bytes at `offset`, little-endian."""
         return int.from_bytes(self.body[offset : offset + size], "little") if offset >= 0 else 0
 
-    def _value(self, rule: int | str, index: int = 0) -> int:
+    def _value(self, rule: int | str, index: int = 0, group: int = 0) -> int:
         if isinstance(rule, int):
             return rule
-        return int(expressions.evaluate(rule, {**self._scope, "i": index}))
+        return int(expressions.evaluate(rule, {**self._scope, "i": index, "n": group}))
 
     @property
     def length(self) -> int:
         """The structure's length by its rule, header included, in bytes; never less than its header."""
         length = self._value(self.capability.length)
         return max(self.capability.chain.header_bytes, min(length, MAX_STRUCTURE))
+
+    def matches(self) -> bool:
+        """Whether these bytes are the variant that the catalogue entry describes."""
+        return bool(self._value(self.capability.match)) if self.capability.match else True
 
     # -- registers ---------------------------------------------------------------------------------------------
 
@@ -94,25 +103,29 @@ class View:
         for register in _HEADERS[self.capability.chain]:
             yield Place(register.name, register, int(register.at), int(register.bytes))
         for register in self.capability.registers:
-            if register.when and not expressions.evaluate(register.when, {**self._scope, "i": 0}):
-                continue
             repeat = register.repeat
             if repeat is None:
-                place = self._place(register, 0, register.name)
-                if place.offset < len(self.body):
-                    yield place
+                yield from self._existing(self._place(register, 0, register.name))
                 continue
-            for index in range(min(self._value(repeat.count), _MAX_REPEAT)):
-                place = self._place(register, index, f"{register.name}{index + repeat.first}")
-                if place.offset >= len(self.body):
-                    break
-                yield place
+            groups = 1 if repeat.each is None else min(self._value(repeat.each), _MAX_REPEAT)
+            for group in range(groups):
+                name = register.name if repeat.each is None else f"{register.name}{group}_"
+                for index in range(min(self._value(repeat.count, 0, group), _MAX_REPEAT)):
+                    place = self._place(register, index, f"{name}{index + repeat.first}", group)
+                    if place.offset >= len(self.body):
+                        break
+                    yield from self._existing(place)
 
-    def _place(self, register: Register, index: int, name: str) -> Place:
-        offset = self._value(register.at, index)
+    def _existing(self, place: Place) -> Iterator[Place]:
+        rule = place.register.when
+        if place.offset < len(self.body) and (not rule or self._value(rule, place.index, place.group)):
+            yield place
+
+    def _place(self, register: Register, index: int, name: str, group: int = 0) -> Place:
+        offset = self._value(register.at, index, group)
         if register.repeat is not None:
-            offset += index * self._value(register.repeat.stride, index)
-        return Place(name, register, offset, max(0, self._value(register.bytes, index)), index)
+            offset += index * self._value(register.repeat.stride, index, group)
+        return Place(name, register, offset, max(0, self._value(register.bytes, index, group)), index, group)
 
     def locate(self, name: str) -> Place:
         """The register called `name` (with its index where it repeats), whether or not its condition holds.
@@ -126,10 +139,11 @@ class View:
         indexed = _INDEXED.fullmatch(name)
         if indexed:
             for register in self.capability.registers:
-                if register.name == indexed[1] and register.repeat is not None:
-                    index = int(indexed[2]) - register.repeat.first
-                    if 0 <= index < _MAX_REPEAT:
-                        return self._place(register, index, name)
+                repeat = register.repeat
+                if register.name == indexed[1] and repeat and (repeat.each is None) == (indexed[2] is None):
+                    index, group = int(indexed[3]) - repeat.first, int(indexed[2] or 0)
+                    if 0 <= index < _MAX_REPEAT and group < _MAX_REPEAT:
+                        return self._place(register, index, name, group)
         raise KeyError(name)
 
     # -- fields ------------------------------------------------------------------------------------------------
@@ -217,7 +231,7 @@ class View:
             if named.value == raw:
                 return named.title or named.name
         if field.show:
-            return expressions.fill(field.show, {**self._scope, "i": place.index, "raw": raw})
+            return expressions.fill(field.show, {**self._scope, "i": place.index, "n": place.group, "raw": raw})
         if field.bias or field.scale > 1:
             return str(raw * field.scale + field.bias)
         return str(raw) if raw < 10 or field.width <= 4 else f"{raw:#x}"

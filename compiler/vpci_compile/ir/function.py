@@ -248,7 +248,8 @@ class Function:
         """The structure read through its catalogue entry, or None where the catalogue has none."""
         if structure.capability is None:
             return None
-        return View(structure.capability, self.config.value[structure.offset : structure.end], structure.length)
+        body = self.config.value[structure.offset : structure.end]
+        return View(structure.capability, body, structure.length, self.structures[0].id)
 
     def fields(self, structure: Structure) -> Iterator[FieldAt]:
         """The fields of one structure, in the order of the catalogue; none where the catalogue has no entry."""

@@ -1,0 +1,7 @@
+"""Reading real functions, and writing a layout from one."""
+
+from .model import BarFact, Capture, Captures
+from .read import read, read_all
+from .structures import structures
+
+__all__ = ["BarFact", "Capture", "Captures", "read", "read_all", "structures"]

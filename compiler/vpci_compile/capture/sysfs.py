@@ -1,0 +1,114 @@
+"""A device folder as Linux shows it under /sys/bus/pci/devices, or a copy of one.
+
+`config` must be there; of `resource`, `vendor`, `device`, `uevent` and the link `driver`, what is there is used.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from ..diagnostics import Failed, whole_file
+from ..loader import read_bytes
+from .model import MAX_SPACE, BarFact, Draft, full_slot
+
+_ATTRIBUTE_BYTES = 65_536
+
+# IORESOURCE_* of linux/ioport.h
+_IO, _MEM, _PREFETCH, _MEM_64 = 0x100, 0x200, 0x2000, 0x100000
+_ROM_SHADOW = 2
+_LINE = re.compile(r"0x([0-9a-fA-F]{1,16}) 0x([0-9a-fA-F]{1,16}) 0x([0-9a-fA-F]{1,16})")
+
+
+def is_device(folder: Path) -> bool:
+    """Whether a folder is (a copy of) one device's."""
+    try:
+        return (folder / "config").exists()
+    except (OSError, ValueError):
+        return False
+
+
+def devices(folder: Path, limit: int) -> list[Path]:
+    """The device folders in a folder, by name; at most `limit` entries are looked at. Raises OSError."""
+    return [entry for entry, _ in zip(sorted(folder.iterdir()), range(limit), strict=False) if is_device(entry)]
+
+
+def read_device(folder: Path, shown: str) -> Draft:
+    """One function from its folder.
+
+    Raises:
+        Failed: VPCI1001 when `config` cannot be read, VPCI1005 when it is far too long for a configuration space.
+    """
+    draft = Draft("", whole_file(f"{shown}/config"))
+    draft.put(0, read_bytes(folder / "config", f"{shown}/config", limit=16 * MAX_SPACE))
+    events = dict(line.split("=", 1) for line in _text(folder / "uevent").splitlines() if "=" in line)
+    for name in (_resolved_name(folder), folder.name, events.get("PCI_SLOT_NAME", "")):
+        named = full_slot(name)
+        if named is not None and named[1]:
+            draft.slot = named[0]
+    link = folder / "driver"
+    draft.driver = (_resolved_name(link) if link.is_symlink() else events.get("DRIVER", ""))[:64]
+    vendor, device = _number(folder / "vendor"), _number(folder / "device")
+    if vendor is not None and device is not None:
+        draft.ids = (vendor, device)
+    resource = _text(folder / "resource")
+    if resource:
+        _resources(draft, resource, f"{shown}/resource")
+    return draft
+
+
+def try_device(folder: Path, shown: str) -> Draft:
+    """As `read_device`; what makes it fail is left in the report of a function without bytes."""
+    try:
+        return read_device(folder, shown)
+    except Failed as failed:
+        named = full_slot(folder.name)
+        draft = Draft(named[0] if named else "", whole_file(shown))
+        draft.report.diagnostics.extend(failed.diagnostics)
+        return draft
+
+
+def _resolved_name(path: Path) -> str:
+    try:
+        return path.resolve().name
+    except (OSError, RuntimeError):
+        return ""
+
+
+def _text(path: Path) -> str:
+    """An attribute's text, "" when it is not there or not for us."""
+    try:
+        with path.open("rb") as stream:
+            return stream.read(_ATTRIBUTE_BYTES).decode("ascii", "replace")
+    except (OSError, ValueError):
+        return ""
+
+
+def _number(path: Path) -> int | None:
+    match = re.fullmatch(r"\s*0x([0-9a-fA-F]{1,8})\s*", _text(path))
+    return int(match[1], 16) if match else None
+
+
+def _resources(draft: Draft, text: str, shown: str) -> None:
+    """Six BARs and the expansion ROM; the lines after them are an SR-IOV function's VF BARs and bridge windows."""
+    for index, line in enumerate(text.splitlines()[:7]):
+        match = _LINE.fullmatch(line.strip())
+        if match is None:
+            draft.report.add(
+                "VPCI1712",
+                whole_file(shown),
+                f"line {index + 1} is not 'start end flags' in hex; BAR sizes from here on are not known",
+            )
+            return
+        start, end, flags = (int(one, 16) for one in match.groups())
+        if not flags & (_IO | _MEM) or end < start or (index == 6 and flags & _ROM_SHADOW):
+            continue  # not implemented; a shadow is a copy in main memory, not what the register decodes
+        draft.bars.append(
+            BarFact(
+                index,
+                end - start + 1,
+                io=bool(flags & _IO),
+                prefetchable=index != 6 and bool(flags & _PREFETCH),
+                wide=bool(flags & _MEM_64),
+            )
+        )

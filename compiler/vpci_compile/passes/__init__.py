@@ -1,0 +1,102 @@
+"""The rules: one file a family. `compile_function` runs them in order."""
+
+from __future__ import annotations
+
+from ..diagnostics import REGISTRY, Report
+from ..ir import Function, Guest, Kind, Origin, Physical, Structure, Style
+from ..loader import Node
+from ..spec import DeviceLayout
+from . import bars, chains, check_header, check_migration, check_rules, check_space, drafts, image, place
+from .work import Draft, Work
+
+
+def compile_function(
+    layout: DeviceLayout, tree: Node, report: Report, captured: bytes = b"", physical: Physical | None = None
+) -> Function:
+    """From a typed layout to the function.
+
+    `captured` is the device's own configuration space where the layout names a capture (b"" where not), `physical`
+    what the layout says of the device.
+
+    Raises:
+        Failed: with all complaints of the stage that had errors.
+    """
+    _accepted(layout, tree, report)
+    work = drafts.draft_all(layout, tree, report, captured, physical)
+    bars.build(work)
+    report.stop_on_errors()
+    place.place(work)
+    chains.link(work)
+    check_header.check(work)
+    check_space.check(work)
+    chains.check(work)
+    check_rules.check(work)
+    config = image.compose(work)
+    check_migration.check(work, config)
+    report.stop_on_errors()
+    guest = layout.guest
+    segment, bus, device, function = guest.address
+    return Function(
+        name=layout.device,
+        version=layout.version,
+        about=layout.about,
+        config=config,
+        structures=(_structure(work.header), *map(_structure, work.drafts), *_loose(work)),
+        bars=tuple(work.bars),
+        regions=tuple(work.regions),
+        guest=Guest(guest.place, segment, bus, device, function, layout.initiators, guest.first_node),
+        migrates=layout.migration.migrates,
+        targets=tuple(layout.targets),
+        physical=physical,
+        origin=tree.span_of("device"),
+        reserved=tuple((*entry.range, entry.why) for entry in layout.reserved),
+    )
+
+
+def _accepted(layout: DeviceLayout, tree: Node, report: Report) -> None:
+    for code in layout.accept:
+        span = tree.key_of("accept", code)
+        if code not in REGISTRY:
+            report.add("VPCI1111", span, f"there is no code '{code}'")
+        elif not REGISTRY[code].acceptable:
+            report.add(
+                "VPCI1111",
+                span,
+                f"{code} ({REGISTRY[code].title}) cannot be accepted",
+                note="only what real hardware can be is a matter of acceptance",
+            )
+    report.accepted = layout.accept
+
+
+def _structure(draft: Draft) -> Structure:
+    return Structure(
+        name=draft.name,
+        kind=Kind(draft.chain.value),
+        id=draft.id,
+        version=draft.version,
+        offset=draft.offset,
+        length=draft.length,
+        source=Origin(draft.source),
+        style=Style(draft.style) if draft.style else None,
+        capability=draft.capability,
+        origin=draft.span,
+        origins=draft.origins,
+    )
+
+
+def _loose(work: Work) -> list[Structure]:
+    return [
+        Structure(
+            name=f"bytes@{entry.at:#x}",
+            kind=Kind.BYTES,
+            id=0,
+            version=0,
+            offset=entry.at,
+            length=len(entry.hex),
+            source=Origin(entry.source),
+            style=None,
+            capability=None,
+            origin=span,
+        )
+        for entry, span in work.bytes_entries()
+    ]

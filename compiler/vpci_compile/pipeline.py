@@ -1,0 +1,73 @@
+"""READ FIRST: the story in one screen.
+
+    text --loader--> tree with positions --spec--> typed layout --passes--> function --emit--> files
+
+Each stage collects its complaints; the next one starts only if there are no errors.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import loader, passes, resources, spec
+from .diagnostics import Diagnostic, Report, Source, failure
+from .ir import Function, Kind
+from .loader import Node
+from .passes import device
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A function, and the warnings and notes on the way to it."""
+
+    function: Function
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def compile_file(path: Path, shown: str | None = None) -> Compiled:
+    """Compile the layout at `path`; diagnostics call it `shown`.
+
+    Raises:
+        Failed: with every complaint of the first stage that had errors.
+    """
+    return compile_source(loader.read_source(path, shown), path)
+
+
+def compile_source(source: Source, path: Path) -> Compiled:
+    """Compile a layout's text; `path` is where it stands, for `extends` and captures. Raises as `compile_file`."""
+    report = Report()
+    tree = spec.resolve(loader.parse(source), path, find_layout, report)
+    layout = spec.device_layout(tree, report)
+    captured, walked = _capture(layout, tree, path, report)
+    physical = device.physical(layout, tree, report, walked)
+    function = passes.compile_function(layout, tree, report, captured, physical)
+    return Compiled(function, tuple(report.sorted()))
+
+
+def find_layout(folder: Path, name: str) -> Path | None:
+    """The file that a layout in `folder` calls `name`: a path from there, or a shipped layout (nvidia/gh200)."""
+    for candidate in (folder / name, resources.folder("layouts") / f"{name}.yaml"):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+def _capture(
+    layout: spec.DeviceLayout, tree: Node, path: Path, report: Report
+) -> tuple[bytes, list[tuple[Kind, int, int, int]]]:
+    """The bytes of the device that the layout names, and the structures in them."""
+    entry = layout.physical
+    if entry is None or entry.capture is None:
+        return b"", []
+    from . import capture  # most layouts name none
+
+    where = path.parent / entry.capture
+    if not where.exists():
+        span = tree.span_of("physical", "capture")
+        message = f"cannot read '{entry.capture}': no such file"
+        raise failure("VPCI1001", span, message, help="the path counts from this file")
+    read = capture.read(where, entry.slot, entry.capture)
+    for diagnostic in read.diagnostics:
+        report.diagnostics.append(diagnostic)
+    return read.data, capture.structures(read.data)

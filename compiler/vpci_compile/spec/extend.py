@@ -1,0 +1,163 @@
+"""`extends` and `parameters`: one tree out of a layout and its bases, every node still knowing its own file.
+
+Mappings are merged key by key. Entries of a list of structures are merged where they name the same `name` or `cap`
+(or `at`, for bytes); others are added at the end, so that no inherited structure moves. A key set to `null` takes the
+inherited one away, and so does `remove: true` for an entry of a list.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from ..diagnostics import Report, Span
+from ..loader import Node, Scalar, load
+
+_MAX_DEPTH = 16
+_PARAMETER = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_MERGED_LISTS = {"capabilities": ("name", "cap"), "extended": ("name", "cap"), "bytes": ("at",), "reserved": ("range",)}
+
+Finder = Callable[[Path, str], Path | None]
+"""(folder of the layout, name or path given by `extends`) -> the base's file, or None."""
+
+
+def resolve(tree: Node, path: Path, find: Finder, report: Report) -> Node:
+    """The tree with its bases below it and its parameters filled in.
+
+    Raises:
+        Failed: VPCI1104 (no such base, or a cycle), VPCI1105 (parameter unknown or not set), or what loading says.
+    """
+    merged = _with_bases(tree, path, find, report, (path.resolve(),))
+    report.stop_on_errors()
+    filled = _filled(merged, _own_parameters(merged), report)
+    report.stop_on_errors()
+    return filled
+
+
+def _with_bases(tree: Node, path: Path, find: Finder, report: Report, seen: tuple[Path, ...]) -> Node:
+    node = tree.find(["extends"])
+    if "extends" not in tree.keys or node.value is None:
+        return tree
+    inner = node.find(["layout"]) if isinstance(node.value, dict) else node
+    if not isinstance(inner.value, str):
+        return tree  # the language's own check says what is wrong with it
+    base_path = find(path.parent, inner.value)
+    if base_path is None:
+        report.add(
+            "VPCI1104",
+            inner.span,
+            f"there is no layout '{inner.value}'",
+            help="give a path from this file, or the name of a shipped layout ('vpci-compile layouts' lists them)",
+        )
+        return tree
+    if base_path.resolve() in seen or len(seen) > _MAX_DEPTH:
+        report.add("VPCI1104", inner.span, f"'{inner.value}' extends itself, in the end", help="break the circle")
+        return tree
+    base = _with_bases(load(base_path), base_path, find, report, (*seen, base_path.resolve()))
+    values = node.find(["with"]) if isinstance(node.value, dict) and "with" in node.keys else None
+    if values is not None:
+        base = _set_parameters(base, values, report)
+    return _merge(base, tree)
+
+
+def _set_parameters(base: Node, values: Node, report: Report) -> Node:
+    declared = base.value.get("parameters") if isinstance(base.value, dict) else None
+    known = dict(declared.items()) if declared is not None else {}
+    for name in values.keys:
+        if name not in known:
+            names = ", ".join(known) or "none"
+            report.add(
+                "VPCI1105",
+                values.keys[name],
+                f"the base has no parameter '{name}'",
+                help=f"parameters of the base: {names}",
+            )
+    over = Node({"parameters": values}, base.span, {"parameters": values.span})
+    return _merge(base, over)
+
+
+def _merge(base: Node, over: Node, name: str = "") -> Node:
+    below, above = base.value, over.value
+    if isinstance(below, dict) and isinstance(above, dict):
+        entries, keys = dict(below), dict(base.keys)
+        for key, node in above.items():
+            keys[key] = over.keys[key]
+            if node.value is None and key in below:
+                del entries[key], keys[key]
+            elif key in below:
+                entries[key] = _merge(below[key], node, key)
+            else:
+                entries[key] = node
+        return Node(entries, over.span, keys)
+    if isinstance(below, list) and isinstance(above, list) and name in _MERGED_LISTS:
+        return Node(_merged_entries(below, above, _MERGED_LISTS[name]), over.span)
+    return over
+
+
+def _merged_entries(below: list[Node], above: list[Node], naming: tuple[str, ...]) -> list[Node]:
+    entries: list[Node | None] = list(below)
+    taken: set[int] = set()
+    for node in above:
+        match = _same(entries, node, naming, taken)
+        removed = isinstance(node.value, dict) and "remove" in node.value and node.value["remove"].value is True
+        if match is None:
+            entries.append(node)
+            continue
+        taken.add(match)
+        entries[match] = None if removed else _merge(entries[match] or node, node)
+    return [node for node in entries if node is not None]
+
+
+def _same(entries: list[Node | None], node: Node, naming: tuple[str, ...], taken: set[int]) -> int | None:
+    if not isinstance(node.value, dict):
+        return None
+    for key in naming:
+        if key not in node.value:
+            continue
+        wanted = node.value[key].value
+        for index, entry in enumerate(entries):
+            if entry is None or index in taken or not isinstance(entry.value, dict) or key not in entry.value:
+                continue
+            if entry.value[key].value == wanted:
+                return index
+        return None
+    return None
+
+
+def _own_parameters(tree: Node) -> dict[str, Node]:
+    value = tree.value.get("parameters") if isinstance(tree.value, dict) else None
+    return dict(value.items()) if value is not None else {}
+
+
+def _filled(node: Node, parameters: dict[str, Node], report: Report) -> Node:
+    value = node.value
+    if isinstance(value, dict):
+        return Node({key: _filled(inner, parameters, report) for key, inner in value.items()}, node.span, node.keys)
+    if isinstance(value, list):
+        return Node([_filled(inner, parameters, report) for inner in value], node.span)
+    if not isinstance(value, str) or "${" not in value:
+        return node
+    whole = _PARAMETER.fullmatch(value)
+    if whole:
+        return Node(_parameter(whole[1], node.span, parameters, report), node.span)
+    text = _PARAMETER.sub(lambda m: str(_parameter(m[1], node.span, parameters, report)), value)
+    return Node(text, node.span)
+
+
+def _parameter(name: str, span: Span, parameters: dict[str, Node], report: Report) -> Scalar:
+    found = parameters.get(name)
+    if found is None or isinstance(found.value, dict | list):
+        known = ", ".join(parameters) or "none"
+        report.add("VPCI1105", span, f"there is no parameter '{name}'", help=f"parameters here: {known}")
+        return 0
+    if found.value is None:
+        report.add(
+            "VPCI1105",
+            span,
+            f"parameter '{name}' has no value",
+            labels=[(found.span, "declared here without one")],
+            help=f"set it: extends: {{layout: ..., with: {{{name}: ...}}}}",
+        )
+        return 0
+    return found.value
