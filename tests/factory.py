@@ -152,16 +152,17 @@ def example_config(size: int = 4096) -> ConfigSpace:
     """A plausible image: ids, a header that a guest can program, MSI at 0x60, PASID at the very end."""
     value, emulated, writable, w1c = (bytearray(size) for _ in range(4))
     value[0:16] = bytes.fromhex("b3151e10060010000000000200000000")
-    value[0x34] = 0x60
     emulated[:] = b"\xff" * size
     writable[4:6] = b"\x46\x04"
     w1c[6:8] = b"\x00\xf9"
-    value[0x60:0x64] = bytes.fromhex("05008001")
-    writable[0x62] = 0x71
+    if size > 0x60:
+        value[0x34] = 0x60
+        value[0x60:0x64] = bytes.fromhex("05008001")
+        writable[0x62] = 0x71
     if size > 0x100:
         value[0xFF8:0x1000] = bytes.fromhex("1b00010006140000")
         writable[0xFFE] = 0x07
-    emulated[0x40:0x60] = bytes(32)
+    emulated[0x40:0x60] = bytes(len(emulated[0x40:0x60]))
     forwarded = bytes(byte ^ 0xFF for byte in emulated)
     compared = bytes(e & ~w & 0xFF for e, w in zip(emulated, writable, strict=True))
     return ConfigSpace(bytes(value), bytes(emulated), bytes(writable), bytes(w1c), forwarded, compared)

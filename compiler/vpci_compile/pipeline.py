@@ -7,6 +7,7 @@ Each stage collects its complaints; the next one starts only if there are no err
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,11 +46,14 @@ def compile_source(source: Source, path: Path) -> Compiled:
     return Compiled(function, tuple(report.sorted()))
 
 
-def find_layout(folder: Path, name: str) -> Path | None:
-    """The file that a layout in `folder` calls `name`: a path from there, or a shipped layout (nvidia/gh200)."""
-    for candidate in (folder / name, resources.folder("layouts") / f"{name}.yaml"):
+def find_layout(path: Path, name: str) -> tuple[Path, str] | None:
+    """The file that the layout at `path` calls `name`: a path from there, or a shipped layout (nvidia/gh200).
+
+    With it comes the path that diagnostics show: relative where that is shorter.
+    """
+    for candidate in (path.parent / name, resources.folder("layouts") / f"{name}.yaml"):
         if candidate.is_file():
-            return candidate
+            return candidate, min(str(candidate), os.path.relpath(candidate), key=len)
     return None
 
 

@@ -22,7 +22,7 @@ _QUOTE = r"[> \t]*"
 _ROW = re.compile(rf"{_QUOTE}([0-9a-fA-F]{{2,3}}):((?:[ \t]+[0-9a-fA-F]{{2}})+)\s*\Z")
 _DAMAGED_ROW = re.compile(rf"{_QUOTE}([0-9a-fA-F]{{2,3}}):[ \t]+(\S.*?)\s*\Z")
 _HEAD = re.compile(r"[> ]*((?:[0-9a-fA-F]{4,8}:)?[0-9a-fA-F]{2}:[01][0-9a-fA-F]\.[0-7])(?=\s|\Z)")
-_ANY_ROW = re.compile(rf"^{_QUOTE}[0-9a-fA-F]{{2,3}}:(?:[ \t]+[0-9a-fA-F]{{2}}){{{_FEWEST}}}".encode(), re.MULTILINE)
+_ANY_ROW = re.compile(rf"(?:\A|[\r\n]){_QUOTE}[0-9a-fA-F]{{2,3}}:(?:[ \t]+[0-9a-fA-F]{{2}}){{{_FEWEST}}}".encode())
 _OCTET = re.compile(r"[0-9a-fA-F]{2}")
 _IDS = re.compile(r"\[([0-9a-f]{4}):([0-9a-f]{4})\]|^[0-9a-f]{4}: ([0-9a-f]{4}):([0-9a-f]{4})\b")
 _SIZE = re.compile(r"\[size=(\d{1,12})([KMGT]?)\]")
@@ -133,7 +133,7 @@ class _Reader:
             draft.report.add("VPCI1704", span, message, help="capture the function again, or mend the line")
 
     def _damaged_row(self, draft: Draft, number: int, offset: int, rest: str) -> None:
-        tokens = rest.split()
+        tokens = re.split("[ \t]+", rest)
         good = next((n for n, token in enumerate(tokens) if not _OCTET.fullmatch(token)), len(tokens))
         # Prose can start with "dd: ": a row continues the dump, or begins with an octet at a row's place.
         if offset % 16 or not (good or offset == len(draft.data)) or not (draft.data or offset == 0):

@@ -80,7 +80,8 @@ def _choose(drafts: list[Draft], slot: str | None, wanted: tuple[str, bool] | No
     chosen = drafts
     if wanted is not None:
         full, with_domain = wanted
-        chosen = [draft for draft in drafts if draft.slot == full or not (with_domain or draft.slot[4:] != full[4:])]
+        short = full.partition(":")[2]
+        chosen = [d for d in drafts if d.slot == full or (not with_domain and d.slot.partition(":")[2] == short)]
         if not chosen and len(drafts) == 1 and not drafts[0].slot:
             drafts[0].slot = full  # the capture does not say where it was; the user does
             chosen = drafts
@@ -91,19 +92,22 @@ def _choose(drafts: list[Draft], slot: str | None, wanted: tuple[str, bool] | No
     if len({draft.slot for draft in chosen}) > 1:
         what = f"{len(chosen)} functions" + (f" at '{slot}', in different domains" if slot else "")
         raise failure("VPCI1703", whole_file(shown), f"the capture holds {what}; choose one", help=_listed(chosen))
+    named = chosen[0].slot
     raise failure(
         "VPCI1703",
         chosen[1].origin,
-        f"{chosen[0].slot or 'a function without a slot'} stands in the capture {len(chosen)} times, with other bytes",
+        f"{named} stands in the capture {len(chosen)} times, with other bytes"
+        if named
+        else f"the capture holds {len(chosen)} functions that say no slot",
         labels=[(chosen[0].origin, "first here")],
-        help="keep the wanted one in a file of its own",
+        help="read the wanted one from a file or folder of its own",
     )
 
 
 def _listed(drafts: list[Draft]) -> str:
     slots = list(dict.fromkeys(draft.slot for draft in drafts if draft.slot))
     if not slots:
-        return "it has functions without a slot only; keep the wanted one in a file of its own"
+        return "no function here says its slot; read the wanted one from a file or folder of its own"
     more = f" and {len(slots) - MAX_LISTED} more" if len(slots) > MAX_LISTED else ""
     return f"choose with --slot: {', '.join(slots[:MAX_LISTED])}{more}"
 
@@ -123,13 +127,12 @@ def _merged(drafts: list[Draft]) -> list[Draft]:
             continue
         longest = max(dumps, key=lambda draft: len(draft.data))
         alike = [draft for draft in dumps if draft is longest or not _prefix(draft, longest)]
-        for words in group:
-            for draft in alike:
-                if words is not draft:
-                    draft.bars = draft.bars or words.bars
-                    draft.driver = draft.driver or words.driver
-                    draft.ids = draft.ids or words.ids
-                    draft.title = draft.title or words.title
+        words = [draft for draft in group if not draft.data]
+        for draft in alike if words else ():
+            draft.bars = draft.bars or next((other.bars for other in words if other.bars), [])
+            draft.driver = draft.driver or next((other.driver for other in words if other.driver), "")
+            draft.ids = draft.ids or next((other.ids for other in words if other.ids), None)
+            draft.title = draft.title or next((other.title for other in words if other.title), "")
         kept.extend(alike)
     return kept
 

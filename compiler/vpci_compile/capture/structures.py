@@ -26,6 +26,8 @@ def structures(data: bytes) -> list[tuple[Kind, int, int, int]]:
             room = next((start for start in starts if start > link.offset), end) - link.offset
             known = catalog.by_id(chain, link.id)
             body = data[link.offset : link.offset + room]
-            length = View(known, body, room, data[HEADER_TYPE] & 0x7F).length if known is not None else chain.header_bytes
+            length = (
+                View(known, body, room, data[HEADER_TYPE] & 0x7F).length if known is not None else chain.header_bytes
+            )
             rows.append((Kind(chain.value), link.id, link.offset, min(length, room)))
     return rows

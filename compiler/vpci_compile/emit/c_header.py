@@ -61,8 +61,13 @@ def identifier(name: str) -> str:
     return "_".join(words)
 
 
+_RISKY = re.compile(r"[*/]{2}|\?\?|\\|  |^ | $")
+
+
 def comment(text: str) -> str:
     """`text` on one line so that it cannot end a comment, start one, splice a line or turn the text around."""
+    if text.isascii() and text.isprintable() and not _RISKY.search(text):
+        return text
     text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return re.sub(r"\?\?+", "?", text.replace("\\", "/")).replace("*/", "* /").replace("/*", "/ *")
 
@@ -129,7 +134,7 @@ def _tabs(width: int, column: int) -> str:
 
 def _sections(function: Function, macros: _Macros) -> list[str]:
     # Names are claimed in order of how much people rely on them; the text has its own order.
-    first = [_choices(function, macros), *(_bar(bar, macros) for bar in function.bars), *_regions(function, macros)]
+    first = [*_choices(function, macros), *(_bar(bar, macros) for bar in function.bars), *_regions(function, macros)]
     first.append(_nodes(function, macros))
     bases = [_base(structure, macros) for structure in function.structures]
     for structure, (section, stem) in zip(function.structures, bases, strict=True):
@@ -146,14 +151,14 @@ _STATES = {Origin.COPIED: "copied from the device", Origin.SYNTHESIZED: "synthes
 
 def _base(structure: Structure, macros: _Macros) -> tuple[_Section, str]:
     title = structure.title if structure.kind is not Kind.BYTES else f"{structure.name}: bytes outside every capability"
-    clause = f" ({structure.capability.clause})" if structure.capability else ""
+    clause = structure.capability.clause if structure.capability else ""
     state = _STATES[structure.source] + (f", {structure.style}" if structure.style else "")
-    section = _Section(comment(f"{title}{clause}, {state}"))
+    section = _Section(comment(f"{title}, {state}"))
     if structure.kind is Kind.HEADER:  # at 0; its registers stand without its name, as in linux/pci_regs.h
-        section.add(macros.claim("header_sizeof"), f"{structure.length}")
+        section.add(macros.claim("header_sizeof"), f"{structure.length}", clause)
         return section, ""
     stem = macros.claim(structure.name, tails=("", "_SIZEOF"))
-    section.add(stem, f"0x{structure.offset:02x}", structure.title)
+    section.add(stem, f"0x{structure.offset:02x}", clause)
     section.add(f"{stem}_SIZEOF", f"{structure.length}")
     return section, stem
 
@@ -186,11 +191,14 @@ def _registers(function: Function, structure: Structure, stem: str, section: _Se
 
 
 def _mask(one: FieldAt, register: str, section: _Section, macros: _Macros) -> None:
-    own = "mask" if one.field.name == one.place.register.name else one.field.name
-    name = macros.claim(register, own, tails=("", "_SHIFT"))
+    own = one.field.name == one.place.register.name
+    tails = ("_MASK" if own else "", "_SHIFT")
+    name = macros.claim(register, "" if own else one.field.name, tails=tails)
     suffix = "ULL" if one.place.size > 4 else ""
-    section.add(name, f"0x{one.field.mask:0{2 * one.place.size}x}{suffix}", one.field.title, inner=True)
-    section.add(f"{name}_SHIFT", f"{one.field.low}", inner=True)
+    about = "" if own else one.field.title
+    section.add(f"{name}{tails[0]}", f"0x{one.field.mask:0{2 * one.place.size}x}{suffix}", about, inner=True)
+    if one.field.width > 1:  # a flag is tested, not shifted
+        section.add(f"{name}_SHIFT", f"{one.field.low}", inner=True)
 
 
 def _bytes(function: Function, structure: Structure) -> bytes:
@@ -208,25 +216,20 @@ def _word(choice: _Choice) -> str:
     return f"{kind}_{choice.name}"
 
 
-_MEANING: dict[_Choice, str] = {
-    Caching.UNCACHED: "how a guest may map the memory",
-    Beyond.ONES: "past the real memory: reads ones, drops writes",
-    Beyond.ZEROS: "past the real memory: reads zeros, drops writes",
-    Beyond.ERROR: "past the real memory: the access fails",
-    Enable.ENFORCE: "accesses obey the enable bit of the command register",
-    Enable.IGNORE: "no access does",
-    Enable.FIRST_AFTER_RESET: "only the first access after a reset does",
-}
+_CHOICES: tuple[tuple[str, Iterable[_Choice]], ...] = (
+    ("How a guest may map memory", Caching),
+    ("Accesses past the real memory: read ones or zeros and drop writes, or fail", Beyond),
+    ("Accesses that obey the enable bit of the command register: all, none, the first after a reset", Enable),
+)
 
 
-def _choices(function: Function, macros: _Macros) -> _Section:
-    section = _Section("What BARs and regions choose from")
-    if function.bars or function.regions:
-        kinds: tuple[Iterable[_Choice], ...] = (Caching, Beyond, Enable) if function.bars else (Caching, Enable)
-        for kind in kinds:
+def _choices(function: Function, macros: _Macros) -> Iterator[_Section]:
+    for about, kind in _CHOICES:
+        section = _Section(about)
+        if function.bars or (function.regions and kind is not Beyond):
             for number, choice in enumerate(kind):
-                section.add(macros.claim(_word(choice)), f"{number}", _MEANING.get(choice, ""))
-    return section
+                section.add(macros.claim(_word(choice)), f"{number}")
+        yield section
 
 
 _UNITS = ((1 << 50, "PiB"), (1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
@@ -236,22 +239,25 @@ def _amount(size: int) -> str:
     return next((f"{size // unit} {name}" for unit, name in _UNITS if size and size % unit == 0), f"{size} bytes")
 
 
+_KINDS = {
+    BarKind.MEM32: "32-bit memory",
+    BarKind.MEM64: "64-bit memory",
+    BarKind.IO: "I/O ports",
+    BarKind.ROM: "expansion ROM",
+}
+
+
 def _bar(bar: Bar, macros: _Macros) -> _Section:
-    kinds = {
-        BarKind.MEM32: "32-bit memory",
-        BarKind.MEM64: "64-bit memory",
-        BarKind.IO: "I/O ports",
-        BarKind.ROM: "expansion ROM",
-    }
-    what = "Expansion ROM" if bar.index == ROM_INDEX else f"BAR {bar.index}: {kinds[bar.kind]}"
+    what = "Expansion ROM" if bar.index == ROM_INDEX else f"BAR {bar.index}: {_KINDS[bar.kind]}"
     prefetchable = ", prefetchable" if bar.prefetchable else ""
-    section = _Section(f"{what}{prefetchable}, {_STATES[bar.source]}")
+    unsized = ", size not stated" if bar.size is None else ""
+    section = _Section(f"{what}{prefetchable}, {_STATES[bar.source]}{unsized}")
     tails = ("_SIZE", "_LENGTH", "_CACHING", "_BEYOND", "_ENABLE")
-    name = macros.claim("rom" if bar.index == ROM_INDEX else f"bar{bar.index}", tails=tails)
+    name = macros.claim("rom_bar" if bar.index == ROM_INDEX else f"bar{bar.index}", tails=tails)
     if bar.size is not None:
         section.add(f"{name}_SIZE", f"0x{bar.size:x}ULL", f"{_amount(bar.size)}, as the guest sizes it")
     if bar.length is not None:
-        section.add(f"{name}_LENGTH", f"0x{bar.length:x}ULL", f"{_amount(bar.length)} of real memory")
+        section.add(f"{name}_LENGTH", f"0x{bar.length:x}ULL", f"{_amount(bar.length)} behind it")
     for tail, choice in (("CACHING", bar.caching), ("BEYOND", bar.beyond), ("ENABLE", bar.enable)):
         section.add(f"{name}_{tail}", f"{macros.prefix}_{_word(choice)}")
     return section
@@ -271,7 +277,7 @@ def _regions(function: Function, macros: _Macros) -> Iterator[_Section]:
 
 
 def _nodes(function: Function, macros: _Macros) -> _Section:
-    section = _Section("NUMA nodes of the function's own memory (generic initiators)")
+    section = _Section("NUMA nodes whose generic initiator the function is")
     if function.guest.initiators:
         section.add(macros.claim("initiators"), f"{function.guest.initiators}", "number of nodes")
         if function.guest.first_node is not None:
@@ -289,10 +295,9 @@ def _array(data: bytes) -> str:
     used = data.rstrip(b"\0")
     if not used:
         return "\t0x00,\n"
-    rows = []
-    for at in range(0, len(used), _ROW):
-        row = data[at : at + _ROW].hex(",").replace(",", ", 0x")
-        rows.append(f"\t/* 0x{at:03x} */ 0x{row},\n")
+    cells = "0x" + data[: len(used) + -len(used) % _ROW].hex(",").replace(",", ", 0x")
+    step = _ROW * len("0x00, ")
+    rows = (f"\t/* 0x{at // step * _ROW:03x} */ {cells[at : at + step - 2]},\n" for at in range(0, len(cells), step))
     return "".join(rows)
 
 

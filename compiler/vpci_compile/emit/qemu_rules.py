@@ -5,29 +5,25 @@ from __future__ import annotations
 import re
 
 from ..diagnostics import Report, Span
-from ..ir import BarKind, Function, Kind, Origin, Structure, Style
-from . import qemu_facts
+from ..ir import ROM_INDEX, Bar, Function, Kind, Origin, Structure, Style
+from . import qemu_synthesis
 from .artifact import Options
-from .qemu_facts import release
+from .qemu_facts import CONVENTIONAL, PASID, PCIE, PORT, REBAR, ROOT, Case, is_gpudirect
 
-MSI, PCIE, MSIX, VNDR = 0x05, 0x10, 0x11, 0x09
-ATS, REBAR, PASID = 0x0F, 0x15, 0x1B
-PORT, ROOT, CONVENTIONAL = "port", "root", "conventional"
+_MSI, _MSIX, _ATS = 0x05, 0x11, 0x0F
 _CONVENTIONAL_BYTES = 256
-_GPUDIRECT_BYTES = 8
-_P2P = b"P2P"
-_HOST = re.compile(r"([0-9a-fA-F]{4,8}):[0-9a-fA-F]{2}:[01][0-9a-fA-F]\.[0-7]")
-_UNLINKED_WAY_OUT = "style: unlinked, if the guest may find its bytes at the old offset"
+_HOST = re.compile(r"[0-9a-fA-F]{4,8}:[0-9a-fA-F]{2}:[01][0-9a-fA-F]\.[0-7]")
 _NO_TARGET = "targets: [] for the image and its header alone"
 
 
 def check(function: Function, options: Options, report: Report) -> None:
     """Report everything in `function` that QEMU `options.qemu_version`, with Linux vfio-pci below it, cannot show.
 
-    Reports VPCI1810..1829 (facts: schemas/targets/).
+    Reports VPCI1810..1827 (facts: schemas/targets/).
     """
     case = Case(function, options, report)
-    _check_device(case)
+    if not _check_device(case):
+        return
     _check_place(case)
     for structure in function.structures:
         if structure.kind is Kind.HEADER:
@@ -45,110 +41,10 @@ def check(function: Function, options: Options, report: Report) -> None:
     _check_nodes(case)
 
 
-class Case:
-    """A function and the release that must show it, with what several rules and the emitter ask."""
-
-    def __init__(self, function: Function, options: Options, report: Report | None = None) -> None:
-        self.function = function
-        self.options = options
-        self.version = options.qemu_version
-        self.report = report or Report()
-        self.qemu = qemu_facts.qemu()
-        self.linux = qemu_facts.linux()
-        own = function.physical.structures if function.physical else ()
-        # What the device has itself: all that is not synthesized, and what the layout says of the device.
-        standard = {s.id for s in function.structures if s.kind is Kind.STANDARD and s.source is not Origin.SYNTHESIZED}
-        standard |= {number for kind, number, _, _ in own if kind is Kind.STANDARD}
-        self.linux_parses_extended = bool(standard & self.linux.parses_extended_below)
-        self.qemu_walks = bool(standard & self.linux.visible[Kind.STANDARD])
-
-    @property
-    def name(self) -> str:
-        """ "QEMU 11.1"."""
-        return f"QEMU {release(self.version)}"
-
-    def number(self, offset: int, size: int) -> int:
-        """`size` bytes of the image at `offset`."""
-        return self.function.config.number("value", offset, size)
-
-    def has(self, option: str) -> bool:
-        """Whether the release has an option, object or behaviour."""
-        return self.version >= self.qemu.since[option]
-
-    def demand(self, option: str, span: Span, what: str) -> None:
-        """Report VPCI1811 where the release lacks `option`, by which it would do `what`."""
-        if not self.has(option):
-            since = release(self.qemu.since[option])
-            self.report.add(
-                "VPCI1811",
-                span,
-                f"{self.name} cannot {what}: that needs QEMU {since} or newer",
-                note=f"'{option}' came with QEMU {since}",
-                help=f"run QEMU {since} or newer, and say so by --qemu",
-            )
-
-    @property
-    def express(self) -> Structure | None:
-        """The device's PCI Express capability."""
-        rows = self.function.structures
-        return next(
-            (s for s in rows if (s.kind, s.id) == (Kind.STANDARD, PCIE) and s.source is not Origin.SYNTHESIZED), None
-        )
-
-    @property
-    def express_is_hidden(self) -> bool:
-        """Whether QEMU unlinks the PCI Express capability because of where the function sits."""
-        guest, express = self.function.guest, self.express
-        if express is None:
-            return False
-        if guest.place == CONVENTIONAL:
-            return guest.bus > 0  # below an express root; on a machine that is conventional all the way it stays
-        return guest.place == ROOT and (self.number(express.offset + 2, 1) >> 4) == 1
-
-    def hider(self, kind: Kind, number: int, offset: int) -> str:
-        """Who unlinks a structure of the device: "Linux vfio-pci", "QEMU", or "" where the guest gets to see it."""
-        if kind is Kind.STANDARD:
-            if number not in self.linux.visible[kind] or (number == VNDR and self.number(offset + 2, 1) == 0):
-                return "Linux vfio-pci"
-            return "QEMU" if number == PCIE and self.express_is_hidden else ""
-        if kind is not Kind.EXTENDED:
-            return ""
-        if self.linux_parses_extended and number not in self.linux.visible[kind]:
-            return "Linux vfio-pci"
-        return "QEMU" if self.qemu_walks and self.qemu.hide(number, self.version) else ""
-
-    def shows(self, number: int, source: Origin) -> Structure | None:
-        """The first extended structure with this id and source."""
-        rows = self.function.structures
-        return next((s for s in rows if (s.kind, s.id, s.source) == (Kind.EXTENDED, number, source)), None)
-
-    def extended_chain(self) -> list[int]:
-        """Offsets of the extended chain as the guest walks it; ends at a loop."""
-        found: list[int] = []
-        offset = 0x100
-        while 0x100 <= offset < self.function.config.size and offset not in found:
-            found.append(offset)
-            offset = self.number(offset, 4) >> 20 & 0xFFC
-        return found
-
-
-def is_gpudirect(function: Function, structure: Structure) -> bool:
-    """Whether a structure is the GPUDirect P2P clique capability: a vendor capability with "P2P" in bytes 3..5."""
-    if structure.kind is not Kind.STANDARD or structure.id != VNDR:
-        return False
-    named = structure.capability is not None and structure.capability.name == "gpudirect"
-    return named or function.config.value[structure.offset + 3 : structure.offset + 6] == _P2P
-
-
-def clique(function: Function, structure: Structure) -> int:
-    """The clique of a GPUDirect capability, 0..15 (bits 6..3 of the word at 6)."""
-    return function.config.number("value", structure.offset + 6, 2) >> 3 & 0xF
-
-
 # -- the function as a whole ---------------------------------------------------------------------------------------
 
 
-def _check_device(case: Case) -> None:
+def _check_device(case: Case) -> bool:
     function, report = case.function, case.report
     copied = any(s.source is not Origin.SYNTHESIZED for s in function.structures if s.kind is not Kind.HEADER)
     if function.physical is None and not copied and not any(b.source is Origin.COPIED for b in function.bars):
@@ -156,8 +52,9 @@ def _check_device(case: Case) -> None:
             "VPCI1822",
             function.origin,
             "vfio-pci needs a device, and nothing of this function is one's",
-            help=[f"physical: {{driver: ...}} if there is a device; else {_NO_TARGET}"],
+            help=f"physical: {{driver: vfio-pci}} if there is a device; else {_NO_TARGET}",
         )
+        return False
     header_type = case.number(0x0E, 1) & 0x7F
     if header_type:
         report.add(
@@ -175,6 +72,7 @@ def _check_device(case: Case) -> None:
             f"host address {case.options.host_address!r} is not a PCI address",
             help="domain:bus:device.function in hex, as 'lspci -D' prints it: 0000:01:00.0",
         )
+    return True
 
 
 def _header_span(function: Function, register: str, field: str = "") -> Span:
@@ -189,7 +87,7 @@ def _check_place(case: Case) -> None:
     where = f"{guest.segment:04x}:{guest.bus:02x}:{guest.device:02x}.{guest.function}"
 
     def refuse(why: str, way_out: str) -> None:
-        report.add("VPCI1823", origin, f"guest address {where} on a '{guest.place}' place: {why}", help=way_out)
+        report.add("VPCI1823", origin, f"guest address {where}, place '{guest.place}': {why}", help=way_out)
 
     if guest.segment:
         refuse("QEMU has segment 0 only", "leave the segment out of guest.address")
@@ -229,7 +127,7 @@ def _check_nodes(case: Case) -> None:
         )
     if guest.first_node is None:
         case.report.add(
-            "VPCI1827",
+            "VPCI1826",
             function.origin,
             f"{guest.initiators} NUMA nodes, and no number for the first one",
             help="guest: {first_node: 1}",
@@ -237,7 +135,7 @@ def _check_nodes(case: Case) -> None:
     elif guest.first_node + guest.initiators > qemu.nodes:
         last = guest.first_node + guest.initiators - 1
         case.report.add(
-            "VPCI1827",
+            "VPCI1826",
             function.origin,
             f"NUMA nodes {guest.first_node}..{last}: QEMU has nodes 0..{qemu.nodes - 1}",
             help=f"guest: {{first_node: N}} with N at most {qemu.nodes - guest.initiators}",
@@ -248,18 +146,217 @@ def _check_nodes(case: Case) -> None:
 
 
 def _check_synthesized(case: Case, structure: Structure) -> None:
-    from . import qemu_synthesis
-
     if structure.kind is Kind.EXTENDED and structure.id == PASID:
         qemu_synthesis.check_pasid(case, structure)
     elif is_gpudirect(case.function, structure):
         qemu_synthesis.check_gpudirect(case, structure)
     else:
-        remade = structure.kind is Kind.STANDARD and structure.id in (MSI, MSIX)
+        remade = structure.kind is Kind.STANDARD and structure.id in (_MSI, _MSIX)
         case.report.add(
             "VPCI1810",
             structure.origin,
-            f"QEMU cannot synthesize {_a(structure)} at {structure.offset:#x}",
+            f"QEMU cannot synthesize '{structure.name}' at {structure.offset:#x}",
             note="QEMU's vfio-pci builds two structures of its own: PASID, and NVIDIA's GPUDirect clique capability",
             help="source: copied (QEMU makes it anew from the device's own)" if remade else _NO_TARGET,
         )
+
+
+def _check_hidden(case: Case, structure: Structure) -> None:
+    at = f"'{structure.name}' at {structure.offset:#x}"
+    if structure.style is Style.ZEROED:
+        case.report.add(
+            "VPCI1815",
+            structure.origin,
+            f"{at} is to read as zero: QEMU and Linux only unlink",
+            note="no pointer leads to a hidden structure any more, and its bytes stay where they were",
+            help="style: unlinked, if the guest may find the bytes at their offset",
+        )
+    if case.hider(structure.kind, structure.id, structure.offset, told=True):
+        return
+    if structure.kind is Kind.EXTENDED and structure.id == _ATS and case.qemu_walks:
+        case.demand("ats", structure.origin, f"hide {at}")
+        return
+    case.report.add(
+        "VPCI1814",
+        structure.origin,
+        f"{at} is hidden, and neither Linux vfio-pci nor {case.name} hides it",
+        note=_why_shown(case, structure),
+        help=f"source: copied, as the guest sees it; or {_NO_TARGET}",
+    )
+
+
+def _why_shown(case: Case, structure: Structure) -> str:
+    if structure.kind is Kind.EXTENDED:
+        if not case.qemu_walks:
+            return "QEMU leaves the extended chain alone where the device has no standard capability"
+        if not case.linux_parses_extended:
+            return "Linux parses the extended chain only of a device with a PCI Express or PCI-X capability"
+        if structure.id == REBAR:
+            return "QEMU 4.1 to 8.0 hide it; from 8.1 on it is shown with the current size alone"
+        return "QEMU hides SR-IOV and ARI, and from 11.1 on ATS; Linux the ids that it does not know how to share"
+    if structure.id == PCIE:
+        return "QEMU hides it from a legacy endpoint on the root bus, and on a conventional bus below an express root"
+    return "QEMU hides no standard capability by its id; Linux those that it does not know how to share"
+
+
+def _check_copied(case: Case, structure: Structure) -> None:
+    if structure.kind is Kind.STANDARD and structure.id == PCIE:
+        _check_express(case, structure)
+        return
+    who = case.hider(structure.kind, structure.id, structure.offset)
+    if who:
+        synthesized = structure.kind is Kind.EXTENDED and structure.id == PASID
+        case.report.add(
+            "VPCI1817" if who == "QEMU" else "VPCI1816",
+            structure.origin,
+            f"'{structure.name}' at {structure.offset:#x} is copied, and {who} hides it from every guest",
+            note=f"{who} unlinks {structure.kind} capability {structure.id:#04x}",
+            help="source: synthesized, QEMU 11.0 can" if synthesized else "source: hidden, style: unlinked",
+        )
+    elif structure.kind is Kind.EXTENDED and structure.id == REBAR:
+        _check_resizable(case, structure)
+
+
+def _check_express(case: Case, structure: Structure) -> None:
+    guest, offset = case.function.guest, structure.offset
+    number, version = case.number(offset + 2, 1) >> 4, case.number(offset + 2, 1) & 0xF
+    span = structure.origin_of("flags", "type")
+    if number not in case.qemu.types:
+        case.report.add(
+            "VPCI1818",
+            span,
+            f"PCI Express type {number}: QEMU refuses such a device",
+            note=f"'assignment of PCIe type {number:#x} devices is not currently supported'",
+            help=_NO_TARGET,
+        )
+    elif case.express_is_hidden and guest.place == CONVENTIONAL:
+        case.report.add(
+            "VPCI1818",
+            span,
+            "on a conventional bus below an express root QEMU shows no PCI Express capability",
+            help="source: hidden, style: unlinked; or place: port",
+        )
+    elif (guest.place, number) in case.qemu.rewrites:
+        case.report.add(
+            "VPCI1818",
+            span,
+            f"PCI Express type {number}, place '{guest.place}': QEMU shows {case.qemu.rewrites[guest.place, number]}",
+            help=[f"place: {ROOT if guest.place == PORT else PORT}, or describe what QEMU shows"],
+        )
+    if version == 0:
+        case.report.add(
+            "VPCI1818",
+            structure.origin_of("flags", "version"),
+            "PCI Express capability version 0: QEMU shows 1",
+            help="version: 1",
+        )
+
+
+def _check_resizable(case: Case, structure: Structure) -> None:
+    for index in range(case.number(structure.offset + 8, 1) >> 5):
+        capability, control = (case.number(structure.offset + at + 8 * index, 4) for at in (4, 8))
+        sizes = capability >> 4 | control >> 16 << 28
+        current = control >> 8 & 0x3F
+        if sizes and sizes != 1 << current:  # 0: the layout does not say
+            case.report.add(
+                "VPCI1817",
+                structure.origin_of(f"cap{index}", "sizes"),
+                f"resizable BAR {control & 7} offers several sizes: QEMU shows the current one alone",
+                note="QEMU 8.1 and newer rewrite the capability so that a guest cannot resize",
+                help=f"let its supported sizes be bit {current + 4} alone",
+            )
+
+
+def _check_left_out(case: Case) -> None:
+    function = case.function
+    own = function.physical.structures if function.physical else ()
+    named = {(s.kind, s.offset) for s in function.structures if s.source is not Origin.SYNTHESIZED}
+    for kind, number, offset, _ in own:
+        if kind in (Kind.STANDARD, Kind.EXTENDED) and (kind, offset) not in named:
+            if case.hider(kind, number, offset):
+                continue
+            case.report.add(
+                "VPCI1827",
+                function.origin,
+                f"the device's {kind} capability {number:#04x} at {offset:#x} is not in the layout, and QEMU shows it",
+                note="QEMU's guest sees every structure of the device that nothing hides",
+                help="add it with source: copied",
+            )
+
+
+# -- BARs, regions, ids --------------------------------------------------------------------------------------------
+
+
+def _check_bars(case: Case) -> None:
+    function = case.function
+    driver = case.linux.driver(function.physical.driver if function.physical else "vfio-pci")
+    for bar in function.bars:
+        if bar.source is not Origin.SYNTHESIZED:
+            continue
+        made = driver.bars.get(bar.index)
+        if made is None:
+            makers = [one.name for one in case.linux.drivers.values() if bar.index in one.bars]
+            case.report.add(
+                "VPCI1819",
+                bar.origin,
+                f"{_bar(bar)} is synthesized, and the driver '{driver.name}' makes none",
+                note="QEMU shows the BARs that the VFIO driver reports and cannot add one",
+                help=[f"physical: {{driver: {name}}}" for name in makers] or _NO_TARGET,
+            )
+            continue
+        for difference in made.differences(bar):
+            case.report.add("VPCI1819", bar.origin, f"{_bar(bar)}: the driver '{driver.name}' makes it {difference}")
+    for region in function.regions:
+        key = (region.type, region.subtype)
+        why = case.linux.regions.get(key) or case.linux.regions.get((region.type, None))
+        case.report.add(
+            "VPCI1820",
+            region.origin,
+            f"no QEMU maps device-specific region {region.type:#x} subtype {region.subtype:#x} in place of BAR "
+            f"{region.instead_of}",
+            note=why or f"Linux {case.linux.release} has such regions for Intel graphics alone",
+            help="describe a BAR with 'backing' (the driver then makes it), or " + _NO_TARGET,
+        )
+
+
+def _bar(bar: Bar) -> str:
+    return "the expansion ROM" if bar.index == ROM_INDEX else f"BAR {bar.index}"
+
+
+ID_PLACES = {
+    "vendor": (0x00, 2),
+    "device": (0x02, 2),
+    "revision": (0x08, 1),
+    "class": (0x09, 3),
+    "subsystem_vendor": (0x2C, 2),
+    "subsystem": (0x2E, 2),
+}
+"""Where the ids of a layout stand in a type 0 header: offset and bytes."""
+
+
+def overrides(case: Case) -> dict[str, tuple[int, int]]:
+    """The ids that QEMU must override: name to the guest's value and the value that the host shows."""
+    physical = case.function.physical
+    if physical is None:
+        return {}
+    driver = case.linux.driver(physical.driver)
+    makes = any(bar.source is Origin.SYNTHESIZED and bar.index in driver.bars for bar in case.function.bars)
+    shown = {**physical.ids, **(driver.ids if makes else {})}
+    wanted = {name: case.number(*place) for name, place in ID_PLACES.items()}
+    return {name: (wanted[name], shown[name]) for name in ID_PLACES if name in shown and shown[name] != wanted[name]}
+
+
+def _check_ids(case: Case) -> None:
+    for name, (value, own) in overrides(case).items():
+        span = _header_span(case.function, name)
+        option = case.qemu.overrides.get(name)
+        if option is None or (name == "vendor" and value == 0xFFFF):
+            case.report.add(
+                "VPCI1821",
+                span,
+                f"{name} {value:#x}: the host shows {own:#x}, and QEMU cannot override it",
+                note="QEMU refuses vendor id 0xffff" if option else f"QEMU's vfio-pci has no option for the {name}",
+                help=f"{name}: {own:#x}",
+            )
+        else:
+            case.demand(option, span, f"show {name} {value:#x}")

@@ -8,7 +8,7 @@ from functools import cache
 
 from ..catalog import CLEARED, WRITABLE, Access, Register, View
 from ..diagnostics import Report, Span
-from ..ir import MASKS, ConfigSpace
+from ..ir import MASKS, ROM_INDEX, ConfigSpace
 from . import bars
 from .work import Draft, Work
 
@@ -116,8 +116,10 @@ def _header(canvas: Canvas, work: Work) -> None:
 def _bars(canvas: Canvas, work: Work) -> None:
     kind = work.layout.identity.header_type
     for bar in work.bars:
-        entry = work.layout.bars["rom" if bar.index == 6 else str(bar.index)]  # type: ignore[index]
+        entry = work.layout.bars["rom" if bar.index == ROM_INDEX else str(bar.index)]  # type: ignore[index]
         offset, size, value, writable = bars.registers(bar, entry.address, kind)
+        slots = ["rom"] if bar.index == ROM_INDEX else [f"bar{bar.index + n}" for n in range(size // 4)]
+        work.header.origins.update(dict.fromkeys(slots, bar.origin))
         canvas.change("value", offset, size, 0, value)
         canvas.change("writable", offset, size, 0, writable)
         canvas.change("compared", offset, size, 0, ~writable & ((1 << 8 * size) - 1))

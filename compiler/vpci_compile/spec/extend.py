@@ -18,8 +18,8 @@ _MAX_DEPTH = 16
 _PARAMETER = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _MERGED_LISTS = {"capabilities": ("name", "cap"), "extended": ("name", "cap"), "bytes": ("at",), "reserved": ("range",)}
 
-Finder = Callable[[Path, str], Path | None]
-"""(folder of the layout, name or path given by `extends`) -> the base's file, or None."""
+Finder = Callable[[Path, str], tuple[Path, str] | None]
+"""(path of the layout, name or path given by `extends`) -> the base's file and how to call it, or None."""
 
 
 def resolve(tree: Node, path: Path, find: Finder, report: Report) -> Node:
@@ -42,19 +42,20 @@ def _with_bases(tree: Node, path: Path, find: Finder, report: Report, seen: tupl
     inner = node.find(["layout"]) if isinstance(node.value, dict) else node
     if not isinstance(inner.value, str):
         return tree  # the language's own check says what is wrong with it
-    base_path = find(path.parent, inner.value)
-    if base_path is None:
+    found = find(path, inner.value)
+    if found is None:
         report.add(
             "VPCI1104",
             inner.span,
             f"there is no layout '{inner.value}'",
-            help="give a path from this file, or the name of a shipped layout ('vpci-compile layouts' lists them)",
+            help="give a path from this file, or the name of a shipped layout such as nvidia/gh200",
         )
         return tree
+    base_path, shown = found
     if base_path.resolve() in seen or len(seen) > _MAX_DEPTH:
         report.add("VPCI1104", inner.span, f"'{inner.value}' extends itself, in the end", help="break the circle")
         return tree
-    base = _with_bases(load(base_path), base_path, find, report, (*seen, base_path.resolve()))
+    base = _with_bases(load(base_path, shown), base_path, find, report, (*seen, base_path.resolve()))
     values = node.find(["with"]) if isinstance(node.value, dict) and "with" in node.keys else None
     if values is not None:
         base = _set_parameters(base, values, report)

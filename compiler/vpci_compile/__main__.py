@@ -1,0 +1,5 @@
+"""`python -m vpci_compile`."""
+
+from .cli import main
+
+main()

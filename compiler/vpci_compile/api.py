@@ -1,0 +1,119 @@
+"""What the commands do, as functions: the Python interface.
+
+Every function raises `Failed` (with diagnostics) for what a user did wrong, and returns values; none prints.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from . import pipeline
+from .diagnostics import Diagnostic, Failed, Report, Source
+from .diff import Difference, compare
+from .emit import Options
+from .ir import Function, Kind
+from .pipeline import Compiled
+
+LAYOUT_SUFFIXES = (".yaml", ".yml")
+StrPath = str | os.PathLike[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What a build gave: the function, the files of it (all), those that changed, and the warnings."""
+
+    function: Function
+    files: tuple[Path, ...]
+    changed: tuple[Path, ...]
+    diagnostics: tuple[Diagnostic, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """The layout that describes a capture, and what could not be accounted for."""
+
+    text: str
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def check(path: StrPath) -> Compiled:
+    """Compile a layout and write nothing."""
+    return pipeline.compile_file(Path(path), os.fspath(path))
+
+
+def build(
+    path: StrPath,
+    folder: StrPath,
+    options: Options | None = None,
+    *,
+    guest_address: tuple[int, int, int, int] | None = None,
+    first_node: int | None = None,
+) -> Built:
+    """Compile a layout and write all of its outputs into `folder`, or none of them.
+
+    `guest_address` (segment, bus, device, function) and `first_node` (a proximity domain) replace the layout's own.
+    """
+    from . import emit
+    from .emit import writer
+
+    compiled = check(path)
+    guest = compiled.function.guest
+    if guest_address is not None:
+        segment, bus, device, function = guest_address
+        guest = replace(guest, segment=segment, bus=bus, device=device, function=function)
+    if first_node is not None:
+        guest = replace(guest, first_node=first_node)
+    report = Report()
+    artifacts = emit.artifacts(replace(compiled.function, guest=guest), options or Options(), report)
+    changed = writer.write_all(Path(folder), artifacts)
+    files = tuple(Path(folder) / artifact.name for artifact in artifacts)
+    return Built(compiled.function, files, tuple(changed), (*compiled.diagnostics, *report.sorted()))
+
+
+def import_capture(path: StrPath, slot: str | None = None) -> Imported:
+    """A layout for the function in a capture (lspci text, a sysfs folder, raw bytes); `slot` picks one of many."""
+    from . import capture
+
+    read = capture.read(Path(path), slot, os.fspath(path))
+    text, diagnostics = capture.layout_text(read, _compile_text)
+    return Imported(text, (*read.diagnostics, *diagnostics))
+
+
+def _compile_text(text: str) -> Function:
+    return pipeline.compile_source(Source("<import>", text), Path("import.yaml")).function
+
+
+def load(path: StrPath, slot: str | None = None) -> Compiled:
+    """The function of a layout (.yaml) or, by way of `import_capture`, of a capture."""
+    if Path(path).suffix in LAYOUT_SUFFIXES and not Path(path).is_dir():
+        return check(path)
+    imported = import_capture(path, slot)
+    source = Source(f"{os.fspath(path)}", imported.text)
+    compiled = pipeline.compile_source(source, Path(path))
+    return Compiled(compiled.function, imported.diagnostics)
+
+
+def diff(left: StrPath, right: StrPath, slots: tuple[str | None, str | None] = (None, None)) -> list[Difference]:
+    """The differences between the contracts of two layouts or captures; empty when the contracts are equal."""
+    return compare(load(left, slots[0]).function, load(right, slots[1]).function)
+
+
+__all__ = [
+    "Built",
+    "Compiled",
+    "Diagnostic",
+    "Difference",
+    "Failed",
+    "Function",
+    "Imported",
+    "Kind",
+    "Options",
+    "build",
+    "check",
+    "compare",
+    "diff",
+    "import_capture",
+    "load",
+]

@@ -1,0 +1,94 @@
+"""What a person gets in the end: diagnostics on stderr, and an exit status that says what they mean."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable
+from enum import StrEnum
+
+from ..diagnostics import Diagnostic, Failed, Severity, render_json, render_sarif, render_text
+
+FINE, NO, USAGE, OUR_FAULT = 0, 1, 2, 70
+INTERRUPTED = 130
+
+
+class Format(StrEnum):
+    """How diagnostics are written."""
+
+    TEXT = "text"
+    JSON = "json"
+    SARIF = "sarif"
+
+
+class State:
+    """What the options before the command set."""
+
+    format = Format.TEXT
+
+
+def colours(stream: object = None) -> bool:
+    """Whether to colour: a terminal, and nobody set NO_COLOR (no-color.org)."""
+    stream = stream or sys.stdout
+    return (
+        bool(getattr(stream, "isatty", bool)()) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    )
+
+
+def say(text: str) -> None:
+    """Print a result."""
+    sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
+
+
+def complain(diagnostics: Iterable[Diagnostic]) -> None:
+    """Print diagnostics: text to stderr; JSON and SARIF to stdout, where programs read."""
+    rows = list(diagnostics)
+    if State.format is Format.TEXT:
+        if rows:
+            sys.stderr.write(render_text(rows, colour=colours(sys.stderr)))
+            sys.stderr.write(f"\n{_count(rows)}\n")
+    else:
+        say((render_json if State.format is Format.JSON else render_sarif)(rows))
+
+
+def _count(rows: list[Diagnostic]) -> str:
+    words = []
+    for severity in Severity:
+        number = sum(1 for row in rows if row.severity is severity)
+        if number:
+            words.append(f"{number} {severity}{'s' if number > 1 else ''}")
+    return ", ".join(words)
+
+
+def guarded(run: Callable[[], object]) -> int:
+    """Run the application; turn what it raises into an exit status and a message, never a traceback."""
+    try:
+        run()
+    except Failed as failed:
+        complain(failed.diagnostics)
+        return NO
+    except SystemExit as done:
+        return done.code if isinstance(done.code, int) else FINE if done.code is None else USAGE
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output went away (`| head`); keep the interpreter from complaining at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return NO
+    except Exception as fault:
+        return _our_fault(fault)
+    return FINE
+
+
+def _our_fault(fault: Exception) -> int:
+    import traceback
+
+    frame = traceback.extract_tb(fault.__traceback__)[-1]
+    sys.stderr.write(
+        f"vpci-compile: a fault of ours: {type(fault).__name__}: {fault}\n"
+        f"  in {frame.name}, {frame.filename.rpartition('/')[2]}:{frame.lineno}\n"
+        "  Please report it, with the input. VPCI_COMPILE_TRACEBACK=1 shows the whole traceback.\n"
+    )
+    if os.environ.get("VPCI_COMPILE_TRACEBACK"):
+        traceback.print_exception(fault)
+    return OUR_FAULT

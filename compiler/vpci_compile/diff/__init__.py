@@ -1,0 +1,5 @@
+"""Comparing two functions."""
+
+from .compare import Difference, compare
+
+__all__ = ["Difference", "compare"]

@@ -1,0 +1,29 @@
+"""From a function to files: one emitter a target, each a pure function of the function and the options."""
+
+from __future__ import annotations
+
+from ..diagnostics import Report
+from ..ir import Function
+from .artifact import Artifact, Options
+
+
+def artifacts(function: Function, options: Options, report: Report) -> list[Artifact]:
+    """Every file that the function gives, named after it.
+
+    Each target first says what it cannot express.
+
+    Raises:
+        Failed: with those complaints; then nothing is to be written.
+    """
+    # Imported here: `check`, `show` and `diff` need none of them.
+    from . import c_header, image, lspci_text, qemu, srat
+
+    emitters = [image.emit, lspci_text.emit, c_header.emit, srat.emit]
+    if "qemu" in function.targets:
+        qemu.check(function, options, report)
+        emitters.append(qemu.emit)
+    report.stop_on_errors()
+    return [artifact for emit in emitters for artifact in emit(function, options)]
+
+
+__all__ = ["Artifact", "Options", "artifacts"]

@@ -1,0 +1,117 @@
+"""`explain FILE OFFSET`: what a guest finds at one byte, who answers, what a write does, and which line decided it."""
+
+from __future__ import annotations
+
+from ..diagnostics import Span
+from ..ir import FieldAt, Function, Kind, Origin, Structure
+
+_SOURCES = {
+    Origin.COPIED: "copied from the device",
+    Origin.SYNTHESIZED: "synthesized by the VMM",
+    Origin.HIDDEN: "hidden from the guest",
+}
+
+
+def explain(function: Function, offset: int) -> str:
+    """The text for byte `offset`, which must lie inside the space."""
+    octet = function.config.value[offset]
+    owner = function.owner(offset)
+    if owner is None:
+        return _nobody(function, offset)
+    where = f"{owner.offset:#x}..{owner.end - 1:#x}"
+    if owner.kind is Kind.BYTES:
+        head = f"{offset:#05x} = {octet:#04x}  bytes outside every capability ({where}), {_SOURCES[owner.source]}"
+    else:
+        head = f"{offset:#05x} = {octet:#04x}  in '{owner.name}': {owner.title} ({where}), {_SOURCES[owner.source]}"
+    lines = [head]
+    if owner.capability is not None:
+        lines.append(f"  rule: {owner.capability.clause}")
+    if owner.style is not None:
+        lines.append(f"  hidden: {owner.style}: {_STYLES[owner.style.value]}")
+    at_byte = function.fields_at(offset)
+    if at_byte:
+        lines.extend(_registers(function, owner, at_byte))
+    else:
+        lines.extend(["", f"  no field of the catalogue: {_behaviour(function, 8 * offset, 8)}", *_quote(owner.origin)])
+    return "\n".join(lines) + "\n"
+
+
+_STYLES = {
+    "unlinked": "no pointer leads to it; its bytes are still the device's",
+    "zeroed": "no pointer leads to it and its bytes read as zero",
+}
+
+
+def _nobody(function: Function, offset: int) -> str:
+    below = max((s.end for s in function.structures if s.end <= offset), default=0)
+    above = min((s.offset for s in function.structures if s.offset > offset), default=function.config.size)
+    lines = [
+        f"{offset:#05x} = {function.config.value[offset]:#04x}  free: nothing stands in {below:#x}..{above - 1:#x}",
+        f"  {_behaviour(function, 8 * offset, 8)}",
+    ]
+    lines.extend(
+        f"  reserved ({start:#x}..{end - 1:#x}): {why}"
+        for start, end, why in function.reserved
+        if start <= offset < end
+    )
+    return "\n".join(lines) + "\n"
+
+
+def _registers(function: Function, owner: Structure, at_byte: list[FieldAt]) -> list[str]:
+    lines: list[str] = []
+    done: set[str] = set()
+    every = list(function.fields(owner))
+    for first in at_byte:
+        if first.register in done:
+            continue
+        done.add(first.register)
+        place = first.place
+        title = place.register.title or first.field.title
+        size = f"{place.size} byte{'s' if place.size > 1 else ''}"
+        lines.extend(["", f"  {owner.name}.{first.register}  {title} ({size} at {first.offset:#x})"])
+        fields = [f for f in every if f.register == first.register]
+        names = max(len(f.field.name) for f in fields)
+        lines.extend(_field(function, f, names) for f in fields)
+        for span in dict.fromkeys(f.origin for f in fields):
+            lines.extend(_quote(span))
+    return lines
+
+
+def _field(function: Function, at: FieldAt, names: int) -> str:
+    view = function.view(at.structure)
+    assert view is not None
+    low = at.bit - 8 * at.offset
+    bits = f"{low + at.width - 1}..{low}" if at.width > 1 else str(low)
+    decoded = view.decode(at.place, at.field)
+    if len(decoded) > 50:
+        decoded = f"{decoded[:47]}..."
+    return f"    {bits:>7}  {at.field.name:<{names}}  {decoded:<18} {_behaviour(function, at.bit, at.width)}".rstrip()
+
+
+def _behaviour(function: Function, bit: int, width: int) -> str:
+    """Who answers, what a write does, whether a migration compares, over all bits of a field."""
+    config = function.config
+    first, last = bit // 8, (bit + width + 7) // 8
+    every = (1 << width) - 1
+
+    def bits(name: str) -> int:
+        return config.number(name, first, last - first) >> bit % 8 & every
+
+    emulated, written, cleared, forwarded = (bits(n) for n in ("emulated", "writable", "w1c", "forwarded"))
+    reads = (
+        "the VMM answers" if emulated == every else "the device answers" if not emulated else "VMM and device answer"
+    )
+    kept = "writes are kept" if written == every else f"writes kept in bits {written:#x}" if written else ""
+    clears = "a written 1 clears" if cleared == every else f"a written 1 clears bits {cleared:#x}" if cleared else ""
+    passed = "writes reach the device" if forwarded == every else f"bits {forwarded:#x} reach the device"
+    effects = [word for word in (kept, clears, passed if forwarded else "") if word]
+    compared = bits("compared")
+    contract = (
+        "in the contract" if compared == every else "not compared" if not compared else f"compared: {compared:#x}"
+    )
+    return f"{reads}; {', '.join(effects) or 'writes are dropped'}; {contract}"
+
+
+def _quote(span: Span) -> list[str]:
+    text = span.source.line(span.line).strip()
+    return [f"    decided by {span}" + (f":  {text}" if text else "")]
