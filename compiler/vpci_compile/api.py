@@ -39,7 +39,11 @@ class Imported:
 
 
 def check(path: StrPath) -> Compiled:
-    """Compile a layout and write nothing."""
+    """Compile a layout and write nothing; `path` may be the name of a shipped layout, such as nvidia/gh200."""
+    if not Path(path).exists():
+        shipped = pipeline.find_layout(Path(path), os.fspath(path))
+        if shipped is not None:
+            return pipeline.compile_file(*shipped)
     return pipeline.compile_file(Path(path), os.fspath(path))
 
 
@@ -88,6 +92,8 @@ def _compile_text(text: str) -> Function:
 def load(path: StrPath, slot: str | None = None) -> Compiled:
     """The function of a layout (.yaml) or, by way of `import_capture`, of a capture."""
     if Path(path).suffix in LAYOUT_SUFFIXES and not Path(path).is_dir():
+        return check(path)
+    if not Path(path).exists() and pipeline.find_layout(Path(path), os.fspath(path)) is not None:
         return check(path)
     imported = import_capture(path, slot)
     source = Source(f"{os.fspath(path)}", imported.text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -21,6 +22,9 @@ def path() -> Path | None:
     places = [Path(named)] if named else []
     places += [ROOT / ".cache/judges/include/linux/pci_regs.h", Path("/usr/include/linux/pci_regs.h")]
     return next((place for place in places if place.is_file()), None)
+
+
+_FUNCTION = re.compile(r"\((\w+)\)\s*(\S.*)")
 
 
 def _genmask(high: int, low: int) -> int:
@@ -45,10 +49,33 @@ def parse(text: str) -> dict[str, int]:
     return values
 
 
+def parse_functions(text: str, values: dict[str, int]) -> dict[str, Callable[[int], int]]:
+    """Every macro with one parameter, as a function."""
+    found: dict[str, Callable[[int], int]] = {}
+    for line in _COMMENT.sub(" ", text).splitlines():
+        define = _DEFINE.match(line.strip())
+        function = _FUNCTION.match(f"({define[3].strip()}") if define and define[2] else None
+        if define and function:
+            body = eval(f"lambda {function[1]}: {function[2]}", {"__builtins__": {}, **values})
+            found[define[1]] = body
+    return found
+
+
 @cache
-def macros() -> dict[str, int]:
-    """The macros of `path()`; skips the calling test where there is no such header."""
+def _text() -> str:
     place = path()
     if place is None:
         pytest.skip("no linux/pci_regs.h here (set VPCI_PCI_REGS, or run tools/fetch-judges.sh)")
-    return parse(place.read_text("utf-8"))
+    return place.read_text("utf-8")
+
+
+@cache
+def macros() -> dict[str, int]:
+    """The macros of `path()`; skips the calling test where there is no such header."""
+    return parse(_text())
+
+
+@cache
+def functions() -> dict[str, Callable[[int], int]]:
+    """The macros of `path()` that have a parameter."""
+    return parse_functions(_text(), macros())
