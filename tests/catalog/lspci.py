@@ -200,8 +200,11 @@ def _split(lines: list[str]) -> Shown:
     return Shown(lines[0], header, blocks)
 
 
-def show(spaces: dict[str, bytes], *options: str) -> dict[str, Shown]:
-    """`lspci -vvv -nn` of many config spaces, by one process: each stands in a PCI domain of its own."""
+def show(spaces: dict[str, bytes], ids: str = "-nn") -> dict[str, Shown]:
+    """`lspci -vvv` of many config spaces, by one process: each stands in a PCI domain of its own.
+
+    With `ids="-n"` lspci prints ids and classes as numbers alone, without names from pci.ids.
+    """
     program = binary()
     assert program is not None
     names = list(spaces)
@@ -209,7 +212,7 @@ def show(spaces: dict[str, bytes], *options: str) -> dict[str, Shown]:
         file.writelines(_dump(spaces[name], f"{number:04x}:00:00.0") for number, name in enumerate(names, 1))
         file.flush()
         done = subprocess.run(
-            [program, "-F", file.name, "-D", "-vvv", "-nn", *options], capture_output=True, text=True, check=True
+            [program, "-F", file.name, "-D", "-vvv", ids], capture_output=True, text=True, check=True
         )
     found: dict[str, Shown] = {}
     for paragraph in done.stdout.split("\n\n"):
@@ -220,6 +223,6 @@ def show(spaces: dict[str, bytes], *options: str) -> dict[str, Shown]:
 
 
 @cache
-def decoded() -> dict[str, Shown]:
+def decoded(ids: str = "-nn") -> dict[str, Shown]:
     """What lspci shows of all `captures()`, by name."""
-    return show({capture.name: capture.config for capture in captures()})
+    return show({capture.name: capture.config for capture in captures()}, ids)

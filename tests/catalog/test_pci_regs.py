@@ -40,9 +40,14 @@ class Named:
     field: Field | None = None
 
 
-@cache
 def views(capability: Capability) -> list[View]:
     """Views of many bodies: an offset that is an expression takes all its values."""
+    return _views(capability.chain, capability.name)
+
+
+@cache
+def _views(chain: Chain, name: str) -> list[View]:
+    capability = catalog.by_name(chain, name)
     dice = random.Random(1)
     bodies = [bytes(1024), b"\xff" * 1024, *(dice.randbytes(1024) for _ in range(30))]
     return [View(capability, body, header_type=header) for body in bodies for header in (0, 1, 2)]
@@ -98,9 +103,11 @@ def find(place: str) -> tuple[Capability, Register, Field | None]:
     path, *rest = place.split(".")
     chain, _, name = path.partition("/")
     capability = catalog.by_name(Chain(chain), name)
-    register = next(register for register in capability.registers if register.name == rest[0])
-    field = next(field for field in register.fields if field.name == rest[1]) if len(rest) > 1 else None
-    return capability, register, field
+    registers = {register.name: register for register in capability.registers}
+    assert rest[0] in registers, f"pci_regs_map.yaml: there is no {place}"
+    fields = {field.name: field for field in registers[rest[0]].fields}
+    assert len(rest) < 2 or rest[1] in fields, f"pci_regs_map.yaml: there is no {place}"
+    return capability, registers[rest[0]], fields[rest[1]] if len(rest) > 1 else None
 
 
 def owners(macro: str) -> list[str]:
@@ -172,10 +179,9 @@ def wrong(macro: str, number: int) -> str | None:
         return f"is an exception, and yet named at {places[0].place}" if places else None
     if not owners(macro):
         return "belongs to no capability that pci_regs_map.yaml knows"
+    if any(macro in rules()[kind] for kind in ("unions", "parts", "bytes", "dwords")):
+        return special(macro, number)
     if not places:
-        kinds = ("unions", "parts", "bytes", "dwords")
-        if any(macro in rules()[kind] for kind in kinds):
-            return special(macro, number)
         if macro.endswith("_SHIFT"):
             return shift(macro, number)
         return f"({number:#x}) is not named; it belongs to {', '.join(owners(macro))}"

@@ -100,11 +100,12 @@ def _position(span: Span) -> tuple[int, int]:
 
 
 def _doubles(work: Work) -> None:
-    first: dict[tuple[Chain, int], Draft] = {}
+    first: dict[tuple[Chain, str], Draft] = {}
     for draft in work.drafts:
         if not draft.linked or draft.id == 0:
             continue
-        known = first.setdefault((draft.chain, draft.id), draft)
+        kind = draft.capability.name if draft.capability is not None else str(draft.id)
+        known = first.setdefault((draft.chain, kind), draft)
         if known is not draft and draft.capability is not None and not draft.capability.multiple:
             work.report.add(
                 "VPCI1309",

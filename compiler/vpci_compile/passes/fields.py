@@ -12,6 +12,7 @@ from ..loader import Node
 from ..spec import FieldValue
 
 _BAR_OFFSET = re.compile(r"bar([0-5])\s*\+\s*(0x[0-9a-fA-F]{1,8}|[0-9]{1,10})")
+_STRUCTURAL = ("id", "next", "header")  # written when the chain is linked
 Setting = tuple[Place, Field | None, FieldValue, Span]
 
 
@@ -61,23 +62,31 @@ def _group(view: View, name: str, values: Mapping[str, FieldValue], node: Node, 
 
 
 def _find(view: View, path: str, node: Node, key: str, report: Report) -> tuple[Place, Field | None] | None:
+    span = node.keys.get(key, node.span)
     try:
-        return view.find(path)
+        found = view.find(path)
     except KeyError:
-        known = view.known_paths()
+        known = [p for p in view.known_paths() if p.partition(".")[0] not in _STRUCTURAL]
         last = path.rpartition(".")[2]
-        near = difflib.get_close_matches(path, known, n=1, cutoff=0.6) or [
-            p for p in known if p.rpartition(".")[2] == last
-        ]
-        registers = [p for p in known if "." not in p and p not in ("id", "next", "header")]
+        near = [p for p in known if p.rpartition(".")[2] == last] or difflib.get_close_matches(path, known, 1, 0.6)
+        registers = [p for p in known if "." not in p]
         report.add(
             "VPCI1107",
-            node.keys.get(key, node.span),
+            span,
             f"'{view.capability.name}' has no field '{path}'",
             note=f"{view.capability.clause}: {view.capability.title}",
             help=f"did you mean '{near[0]}'?" if near else f"registers here: {', '.join(registers)}",
         )
         return None
+    if found[0].offset < view.capability.chain.header_bytes:
+        report.add(
+            "VPCI1107",
+            span,
+            f"'{path}' is not set by name",
+            help="id, version and next pointer follow from 'cap', 'version' and the order of the list",
+        )
+        return None
+    return found
 
 
 def _set(view: View, place: Place, one: Field | None, value: FieldValue, span: Span, report: Report) -> None:
