@@ -61,6 +61,10 @@ LIMITS["vf-rebar"] = LIMITS["rebar"]
 LENGTHS = {0: (0x38, 0x3C), 2: (0x2C,), 3: (0x28,), 4: (0x10,), 5: (0x10,), 7: (0x20,), 8: (0x14, 0x24), 9: (0x10,)}
 
 
+def rounds(name: str) -> int:
+    return ROUNDS if name in DECODED else 1
+
+
 def put(view: View, path: str, value: int) -> None:
     place, field = view.find(path)
     view.put(place, field, value)
@@ -102,7 +106,7 @@ def random_spaces() -> dict[str, bytes]:
     """Config spaces with one random structure each, at 0x100; every other one is a root port."""
     spaces: dict[str, bytes] = {}
     for name in (*DECODED, *NAMED):
-        for number in range(ROUNDS):
+        for number in range(rounds(name)):
             source = random.Random(f"{name}{number}")
             space = bytearray(4096)
             space[0x06], space[0x34] = 0x10, 0x40
@@ -126,13 +130,13 @@ def tidy(text: str) -> str:
 def test_random_structures(name: str) -> None:
     lspci.require()
     shown = random_text()
-    for number in range(ROUNDS):
+    for number in range(rounds(name)):
         key = f"{name}-{number}"
         (block,) = (block for block in shown[key].blocks if block.extended)
         theirs = tidy(block.text)
         body = random_spaces()[key][0x100:]
         if name in NAMED and lspci.version()[:2] > NEWEST:
-            continue
+            pytest.skip("this lspci is newer than the words known here; it may decode more")
         assert ours(name, body, 0x100, 0, theirs) == theirs, key
 
 

@@ -76,7 +76,8 @@ def dsn(r: Reader) -> Iterator[str]:
 
 def rcld(r: Reader) -> Iterator[str]:
     yield f"Root Complex Link Desc: PortNumber={r.shown('self.port')} ComponentID={r.shown('self.component')}"
-    yield f"EltType={r.named('self.type')}"
+    kind = r["self"] & 0xFF  # lspci takes four reserved bits for a part of the type
+    yield "EltType=" + (f"??{kind}" if kind > 15 else r.named("self.type"))
     for i in range(r["self.entries"]):
         link, address = f"link{i}", r[f"address{i}"]
         yield f"Link{i}: Desc: TargetPort={r.shown(f'{link}.port')} TargetComponent={r.shown(f'{link}.component')}"
@@ -302,7 +303,8 @@ def dev3(r: Reader) -> Iterator[str]:
     yield flag("cap.uio_requester", "UIO Mem RdWr Requester") + " DevCtl3:"
     yield flag("ctrl.dmwr_enable", "DMWr Requester") + ", " + flag("ctrl.dmwr_egress_blocking", "DMWr Egress Blocking")
     yield ", " + flag("ctrl.tag14_enable", "14-Bit Tag Requester") + " " + flag("ctrl.l0p_enable", "L0p") + ","
-    yield f"Target Link Width: {r.named('ctrl.target_width', 'Unknown ({})')} {flag('ctrl.uio_enable', 'UIO Mem RdWr Requester')},"
+    yield f"Target Link Width: {r.named('ctrl.target_width', 'Unknown ({})')}"
+    yield flag("ctrl.uio_enable", "UIO Mem RdWr Requester") + ","
     yield f"UIO Request 256B Boundary{'+-'[r['ctrl.uio_256b_disable']]}"
     yield f"DevSta3: Initial Link Width: {r.named('status.initial_width', 'Unknown ({})')},"
     yield flag("status.segment_captured", "Segment Captured") + ", " + flag("status.remote_l0p", "Remote L0p")
@@ -330,7 +332,8 @@ def ide(r: Reader) -> Iterator[str]:
     links, streams = r["cap.link"] * (r["cap.link_tcs"] + 1), r["cap.selective"] * (r["cap.streams"] + 1)
     yield f"Integrity & Data Encryption IDECap: Lnk={links} Sel={streams}"
     yield r.flags("cap", "FlowThru=flow_through PartHdr=partial_header Aggr=aggregation PCPC=pcrc IDE_KM=ide_km")
-    yield f"{r.flags('cap', 'SelCfg=selective_cfg')} Alg='{r.named('cap.algorithm', 'reserved')}' TCs={r.shown('cap.link_tcs')}"
+    yield f"{r.flags('cap', 'SelCfg=selective_cfg')} Alg='{r.named('cap.algorithm', 'reserved')}'"
+    yield f"TCs={r.shown('cap.link_tcs')}"
     yield f"{r.flags('cap', 'TeeLim=tee_limited XT=xt')} IDECtl: {r.flags('ctrl', 'FTEn=flow_through_enable')}"
     for i in range(links):
         # lspci 3.15 shows Enable in place of PCRC

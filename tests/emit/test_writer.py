@@ -213,9 +213,7 @@ def test_a_failure_leaves_everything_as_it_was(
         os.utime(path, ns=(turn, turn))
     before = _state(tmp_path)
     _fail_at(monkeypatch, name, {turn}, _FULL)
-    path, message = _refused(tmp_path, _artifacts("new"))
-    assert path == str(tmp_path / f"nic.{turn}")
-    assert message == "No space left on device"
+    assert _refused(tmp_path, _artifacts("new")) == (str(tmp_path / f"nic.{turn}"), "No space left on device")
     monkeypatch.undo()
     assert _state(tmp_path) == before
     assert len(write_all(tmp_path, _artifacts("new"))) == 4
@@ -290,9 +288,18 @@ def test_no_temporary_file_stays(tmp_path: Path) -> None:
 
 def test_everything_is_on_disk_before_the_first_rename(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     order: list[str] = []
-    for name in ("fsync", "replace"):
+
+    def note(name: str) -> None:
         true = getattr(os, name)
-        monkeypatch.setattr(os, name, lambda *a, true=true, name=name, **k: (order.append(name), true(*a, **k))[1])
+
+        def wrapped(*arguments: Any, **keywords: Any) -> Any:
+            order.append(name)
+            return true(*arguments, **keywords)
+
+        monkeypatch.setattr(os, name, wrapped)
+
+    note("fsync")
+    note("replace")
     write_all(tmp_path, _artifacts("one", 3))
     assert order == ["fsync"] * 3 + ["replace"] * 3 + ["fsync"]
 

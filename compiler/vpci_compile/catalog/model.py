@@ -1,4 +1,7 @@
-"""What a file of the catalogue says, as frozen values."""
+"""What a file of the catalogue says, as frozen values.
+
+Fields, registers and capabilities exist once in a process; they compare and hash by identity, which is fast.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +56,7 @@ class Named:
     linux: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Field:
     """Bits `low` .. `low + width - 1` of a register."""
 
@@ -90,7 +93,7 @@ class Repeat:
     each: int | str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Register:
     """A register or, with `blob`, a run of bytes; `at`, `bytes` and the rest may be expressions (text)."""
 
@@ -106,7 +109,7 @@ class Register:
     vmm: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Capability:
     """A capability, or a configuration header, to the field."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from . import expressions
@@ -47,6 +48,19 @@ _HEADERS = {
     ),
     Chain.HEADER: (),
 }
+
+
+@cache
+def _by_name(capability: Capability) -> tuple[dict[str, Register], dict[str, list[Register]]]:
+    """Registers that stand once, and those that repeat, by name."""
+    single: dict[str, Register] = {}
+    repeated: dict[str, list[Register]] = {}
+    for register in (*_HEADERS[capability.chain], *capability.registers):
+        if register.repeat is None:
+            single.setdefault(register.name, register)
+        else:
+            repeated.setdefault(register.name, []).append(register)
+    return single, repeated
 
 
 class View:
@@ -122,10 +136,13 @@ class View:
             yield place
 
     def _place(self, register: Register, index: int, name: str, group: int = 0) -> Place:
-        offset = self._value(register.at, index, group)
+        at, size = register.at, register.bytes
+        offset = at if isinstance(at, int) else self._value(at, index, group)
         if register.repeat is not None:
             offset += index * self._value(register.repeat.stride, index, group)
-        return Place(name, register, offset, max(0, self._value(register.bytes, index, group)), index, group)
+        if not isinstance(size, int):
+            size = max(0, self._value(size, index, group))
+        return Place(name, register, offset, size, index, group)
 
     def locate(self, name: str) -> Place:
         """The register called `name` (with its index where it repeats), whether or not its condition holds.
@@ -133,17 +150,17 @@ class View:
         Raises:
             KeyError: no register of that name.
         """
-        for register in (*_HEADERS[self.capability.chain], *self.capability.registers):
-            if register.name == name and register.repeat is None:
-                return self._place(register, 0, name)
+        single, repeated = _by_name(self.capability)
+        if name in single:
+            return self._place(single[name], 0, name)
         indexed = _INDEXED.fullmatch(name)
-        if indexed:
-            for register in self.capability.registers:
-                repeat = register.repeat
-                if register.name == indexed[1] and repeat and (repeat.each is None) == (indexed[2] is None):
-                    index, group = int(indexed[3]) - repeat.first, int(indexed[2] or 0)
-                    if 0 <= index < _MAX_REPEAT and group < _MAX_REPEAT:
-                        return self._place(register, index, name, group)
+        for register in repeated.get(indexed[1], ()) if indexed else ():
+            repeat = register.repeat
+            assert indexed is not None and repeat is not None
+            if (repeat.each is None) == (indexed[2] is None):
+                index, group = int(indexed[3]) - repeat.first, int(indexed[2] or 0)
+                if 0 <= index < _MAX_REPEAT and group < _MAX_REPEAT:
+                    return self._place(register, index, name, group)
         raise KeyError(name)
 
     # -- fields ------------------------------------------------------------------------------------------------

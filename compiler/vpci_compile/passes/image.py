@@ -167,13 +167,18 @@ def _register(canvas: Canvas, register: Register, offset: int, size: int, copied
         if copied and not every:
             return  # nobody knows which of its bits take a write: all are passed on
     held = everything if every else bits.held
-    live = everything & ~held
-    canvas.change("emulated", offset, size, 0, held)
-    canvas.change("forwarded", offset, size, 0, (written | cleared | pulsed) & live)
-    canvas.change("writable", offset, size, 0, written & held)
-    canvas.change("w1c", offset, size, 0, cleared & held)
-    canvas.change("compared", offset, size, ~((written | cleared) & held), 0)
-    canvas.change("value", offset, size, ~(pulsed & held), 0)
+    if copied:  # the structure was painted as the device's: take back what the VMM answers
+        canvas.change("forwarded", offset, size, 0, (written | cleared | pulsed) & ~held)
+        if held:
+            canvas.change("emulated", offset, size, 0, held)
+    if written & held:
+        canvas.change("writable", offset, size, 0, written & held)
+    if cleared & held:
+        canvas.change("w1c", offset, size, 0, cleared & held)
+    if (written | cleared) & held:
+        canvas.change("compared", offset, size, ~((written | cleared) & held), 0)
+    if pulsed & held:
+        canvas.change("value", offset, size, ~(pulsed & held), 0)
 
 
 def _volatile(canvas: Canvas, work: Work, draft: Draft) -> None:
