@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -21,7 +22,10 @@ COMPILERS = {
     "c++17": ("g++", [*_FLAGS, "-std=c++17", "-x", "c++"]),
 }
 
-needed = pytest.mark.skipif(shutil.which("gcc") is None or shutil.which("g++") is None, reason="no gcc or g++ here")
+_missing = [name for name in ("gcc", "g++") if shutil.which(name) is None]
+needed = pytest.mark.skipif(
+    bool(_missing) and os.environ.get("VPCI_REQUIRE_JUDGES") != "1", reason=f"no {' and '.join(_missing)} here"
+)
 
 
 def emit(function: Function, folder: Path) -> tuple[Path, Path]:

@@ -219,7 +219,7 @@ def test_bad_hex_is_pointed_at(tmp_path: Path) -> None:
     broken = re.sub(r"\n20: .", "\n20: x", text)
     refusal = fails(write(tmp_path, broken), shown="dump.lspci")
     assert refusal.startswith(
-        f"dump.lspci:{line}:5: error[VPCI1704]: 'x1' is not a byte: two hex digits are expected\n"
+        f"dump.lspci:{line}:5: error[VPCI1704]: 'x0' is not a byte: two hex digits are expected\n"
     )
     assert "    ^^\n" in refusal
 

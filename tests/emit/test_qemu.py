@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import factory
 from emit.qemu_layouts import EXPRESS, GPU, NIC, PASID, changed, compiled, complaints, document
 from vpci_compile.emit import qemu
 from vpci_compile.emit.artifact import Options
@@ -249,6 +250,14 @@ def test_an_identifier_is_one_that_qemu_takes(name: str) -> None:
     assert made.isascii()
     assert made[0].isalpha()
     assert all(c.isalnum() or c in "-._" for c in made)
+
+
+@settings(max_examples=60, deadline=None)
+@given(factory.functions())
+def test_no_image_breaks_the_emitter(function: Function) -> None:
+    for one in (function, replace(function, guest=replace(function.guest, place="root", bus=0))):
+        complaints(one)
+        qemu.emit(one, Options())
 
 
 _FUNCTION = compiled(_WITH_PASID)

@@ -9,6 +9,7 @@ import re
 import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from ..ir import MASKS, ROM_INDEX, Bar, BarKind, Beyond, Caching, Enable, FieldAt, Function, Kind, Origin, Structure
 from .artifact import Artifact, Options
@@ -64,6 +65,7 @@ def identifier(name: str) -> str:
 _RISKY = re.compile(r"[*/]{2}|\?\?|\\|  |^ | $")
 
 
+@lru_cache(4096)
 def comment(text: str) -> str:
     """`text` on one line so that it cannot end a comment, start one, splice a line or turn the text around."""
     if text.isascii() and text.isprintable() and not _RISKY.search(text):
@@ -81,6 +83,11 @@ def _quoted(text: str) -> str:
 # -- macros --------------------------------------------------------------------------------------------------------
 
 
+@lru_cache(4096)
+def _macro_word(word: str) -> str:
+    return re.sub(r"[^A-Z0-9]+", "_", word.upper()).strip("_")
+
+
 class _Macros:
     """Hands out macro names; who comes second for a name gets it with a number, so the first keeps it for good."""
 
@@ -90,7 +97,7 @@ class _Macros:
 
     def claim(self, *words: str, tails: tuple[str, ...] = ("",)) -> str:
         """A name made of the prefix and `words`, free together with each of `tails` behind it."""
-        wanted = "_".join(word for word in (re.sub(r"[^A-Z0-9]+", "_", w.upper()).strip("_") for w in words) if word)
+        wanted = "_".join(filter(None, map(_macro_word, words)))
         number, name = 1, wanted or "X"
         while any(f"{self.prefix}_{name}{tail}" in self._taken for tail in tails):
             number += 1

@@ -101,9 +101,15 @@ def _region(region: Region) -> Mapping[str, object]:
     }
 
 
-def _source(span: Span) -> str:
-    # The file's own name alone: the same layout gives the same bytes wherever the checkout lies.
-    return f"{span.path.rsplit('/', 1)[-1]}:{span.line}"
+class _Sources(dict[int, str]):
+    """Spans as JSON text "file:line", by identity: two files have equal spans, and few spans decide many fields."""
+
+    def of(self, span: Span) -> str:
+        text = self.get(id(span))
+        if text is None:
+            # The file's own name alone: the same layout gives the same bytes wherever the checkout lies.
+            text = self[id(span)] = _text(f"{span.path.rsplit('/', 1)[-1]}:{span.line}")
+        return text
 
 
 @dataclass(slots=True)
@@ -158,6 +164,7 @@ def _provenance(function: Function) -> list[str]:
         if not runs or runs[-1][1:] != (owner, here):
             runs.append((start, owner, here))
     rows: list[str] = []
+    sources = _Sources()
     for (start, owner, here), (end, _, _) in zip(runs, [*runs[1:], (size, -1, ())], strict=True):
         lead = f'{{"offset": {start}, "length": {end - start}, '
         if owner < 0:
@@ -166,20 +173,18 @@ def _provenance(function: Function) -> list[str]:
         structure = function.structures[owner]
         touched = [registers[owner][index] for index in here]
         origin = structure.origin_of(touched[0].name, "") if touched else structure.origin
-        fields = [_field(one, start, end) for register in touched for one in register.fields]
+        fields = [_field(one, start, end, sources) for register in touched for one in register.fields]
         inner = ",".join(f"\n      {text}" for text in fields if text)
         tail = f"[{inner}\n    ]" if inner else "[]"
-        rows.append(
-            f'{lead}"structure": {_text(structure.name)}, "source": {_text(_source(origin))}, "fields": {tail}}}'
-        )
+        rows.append(f'{lead}"structure": {_text(structure.name)}, "source": {sources.of(origin)}, "fields": {tail}}}')
     return rows
 
 
-def _field(one: FieldAt, start: int, end: int) -> str:
-    low, high = max(one.bit, 8 * start), min(one.bit + one.width, 8 * end) - 1
+def _field(one: FieldAt, start: int, end: int, sources: _Sources) -> str:
+    low, high = one.bit - 8 * start, one.bit + one.width - 8 * start - 1
+    low, high = max(low, 0), min(high, 8 * (end - start) - 1)
     if high < low:
         return ""
-    low, high = low - 8 * start, high - 8 * start
     bits = f"{high}..{low}" if high > low else f"{low}"
     name = one.path[len(one.structure.name) + 1 :]
-    return f'{{"name": {_text(name)}, "bits": "{bits}", "source": {_text(_source(one.origin))}}}'
+    return f'{{"name": {_text(name)}, "bits": "{bits}", "source": {sources.of(one.origin)}}}'

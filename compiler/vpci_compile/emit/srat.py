@@ -55,16 +55,13 @@ class Initiator:
 
 
 def initiators(function: Function) -> list[Initiator]:
-    """The entries of a function, in the order of their proximity domains; none where it brings no nodes.
+    """The entries of a function, in the order of their proximity domains.
 
-    Raises:
-        ValueError: it brings nodes, and the layout gives the first one no number (a rule of the passes excludes it).
+    None where it brings no nodes, and none where the layout gives the first one no number: that is the machine's.
     """
     guest = function.guest
-    if not guest.initiators:
-        return []
     if guest.first_node is None:
-        raise ValueError(f"{function.name}: {guest.initiators} NUMA nodes without a first one")
+        return []
     return [
         Initiator(guest.first_node + index, guest.segment, guest.bus, guest.device, guest.function)
         for index in range(guest.initiators)
@@ -84,7 +81,7 @@ def table(entries: list[Initiator]) -> bytes:
 
 
 def emit(function: Function, options: Options) -> list[Artifact]:
-    """NAME.srat.aml, the table, and NAME.srat.dsl, its source for iasl; nothing where the function brings no nodes."""
+    """NAME.srat.aml, the table, and NAME.srat.dsl, its source for iasl; nothing where there are no entries."""
     entries = initiators(function)
     if not entries:
         return []

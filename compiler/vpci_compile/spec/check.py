@@ -98,9 +98,12 @@ def _known_keys(loc: Sequence[str | int]) -> list[str]:
 
 
 def _described(loc: Sequence[str | int]) -> str:
-    for name, field in _model_at(loc[:-1]).model_fields.items():
+    from .schema import description  # reads the source: only when somebody needs help
+
+    model = _model_at(loc[:-1])
+    for name, field in model.model_fields.items():
         if loc[-1] in (name, field.alias):
-            return (field.description or "").rstrip(".")
+            return description(model, name).rstrip(".")
     return ""
 
 

@@ -19,7 +19,8 @@ SourceWord = Literal["copied", "synthesized", "hidden"]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
+    # Built on first use, and the text below each field read by `schema.py` alone: both for the sake of start-up time.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
 class Identity(_Part):

@@ -1,0 +1,157 @@
+"""A layout from a capture, with a promise: what it compiles to has every byte that the capture covers.
+
+The text is compiled here, before anybody sees it, and its image compared with the capture. Where real hardware sins,
+the layout accepts it by code; where names do not give the bytes back, the structure falls back to raw bytes, then to
+loose bytes, in the end the whole function does.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from .. import loader, passes, spec
+from ..diagnostics import REGISTRY, Diagnostic, Failed, Report, Severity, Source
+from ..ir import Function
+from ..passes import device
+from . import plan as planning
+from . import write_layout
+from .model import HEADER_BYTES, Capture
+from .plan import Choices, Plan
+
+_ROUNDS = 12
+_SHOWN_RUNS = 8
+
+
+def layout_text(capture: Capture) -> tuple[str, tuple[Diagnostic, ...]]:
+    """The layout of a captured function as YAML, and notes on what could not be accounted for."""
+    choices = Choices()
+    for _ in range(_ROUNDS):
+        made = planning.make(capture, choices)
+        report = _remarks(made)
+        text = write_layout.text(made, [d.message for d in report.diagnostics])
+        if _settled(made, text):
+            return text, tuple(report.sorted())
+    raise AssertionError(f"no layout gives back {capture.label}")  # a flat layout does, by construction
+
+
+def compile_text(text: str) -> Function:
+    """The function that a layout without bases and captures compiles to; raises as `passes.compile_function`."""
+    report = Report()
+    tree = loader.parse(Source("import", text))
+    layout = spec.device_layout(tree, report)
+    return passes.compile_function(layout, tree, report, b"", device.physical(layout, tree, report))
+
+
+def _settled(made: Plan, text: str) -> bool:
+    """Whether `text` gives back the capture; if not, the plan's choices are changed, so that the next text is nearer."""
+    choices = made.choices
+    try:
+        function = compile_text(text)
+    except Failed as failed:
+        _give_way(made, [d for d in failed.diagnostics if d.severity is Severity.ERROR], text)
+        return False
+    data, value = made.capture.data, function.config.value
+    if value[: len(data)] == data:
+        return True
+    wrong = [at for at in range(len(data)) if value[at] != data[at] and made.capture.covers(at)]
+    if not wrong:
+        return True
+    for at in wrong:
+        owner = next((one for one in reversed(made.structures) if one.link.offset <= at < one.end), None)
+        if owner is None:
+            if at in choices.overlaid:
+                choices.flat = True
+            choices.overlaid.add(at)
+        else:
+            key = (owner.chain, owner.link.offset)
+            (choices.dropped if key in choices.raw else choices.raw).add(key)
+    return False
+
+
+def _give_way(made: Plan, errors: list[Diagnostic], text: str) -> None:
+    """Accept what real hardware can be; where that is not possible, say less by name."""
+    choices = made.choices
+    hard = [d for d in errors if not REGISTRY[d.code].acceptable or d.code in choices.accepted]
+    for error in errors:
+        if error not in hard:
+            choices.accepted.setdefault(error.code, f"the device is so: {error.message}")
+    for error in hard:
+        key = _structure_at(made, text, error.span.line)
+        if key is not None and key not in choices.dropped:
+            (choices.dropped if key in choices.raw else choices.raw).add(key)
+        elif error.code.startswith("VPCI14") and not choices.no_bars:
+            choices.no_bars = True
+        else:
+            choices.flat = choices.no_bars = True
+
+
+def _structure_at(made: Plan, text: str, line: int) -> tuple[planning.Chain, int] | None:
+    """The structure whose entry holds line number `line` of the text."""
+    lines = text.splitlines()
+    section, at = "", -1
+    for above in lines[:line]:
+        head = re.match(r"(\w+):", above)
+        section = head[1] if head else section
+        entry = re.match(r"  - \{?cap: .*?at: (0x[0-9a-f]+)|    at: (0x[0-9a-f]+)", above)
+        at = int(entry[1] or entry[2], 16) if entry else at
+    chain = {"capabilities": planning.Chain.STANDARD, "extended": planning.Chain.EXTENDED}.get(section)
+    if chain is None or not any(one.chain is chain and one.link.offset == at for one in made.structures):
+        return None
+    return chain, at
+
+
+# -- remarks -------------------------------------------------------------------------------------------------------
+
+
+def _remarks(made: Plan) -> Report:
+    """What a reader must know: it goes into the file and to the terminal."""
+    report, capture = Report(), made.capture
+    span = capture.origin
+    if capture.virtual:
+        report.add("VPCI1725", span, _virtual(capture))
+    if made.loose:
+        runs = [f"{at:#x}..{at + len(octets) - 1:#x}" for at, octets in made.loose]
+        more = f" and {len(runs) - _SHOWN_RUNS} more" if len(runs) > _SHOWN_RUNS else ""
+        count = sum(len(octets) for _, octets in made.loose)
+        message = f"{count} bytes belong to no known structure: {', '.join(runs[:_SHOWN_RUNS])}{more}"
+        report.add("VPCI1720", capture.place(made.loose[0][0]), message)
+    for one in made.structures:
+        where = f"{one.cap} at {one.link.offset:#x}"
+        place = capture.place(one.link.offset)
+        if one.capability is None:
+            report.add("VPCI1721", place, f"{one.chain} capability {one.link.id:#x} at {one.link.offset:#x} is not in the catalogue")
+        if one.cut:
+            report.add("VPCI1723", place, f"{where} is cut short by the structure at {one.end:#x}")
+        if (one.chain, one.link.offset) in made.choices.raw:
+            report.add("VPCI1722", place, f"{where} is given as raw bytes: its fields do not give them back")
+    if made.choices.flat:
+        report.add("VPCI1722", span, "no structure is given by name: the capability lists do not hold together")
+    for chain, offset in sorted(made.choices.dropped):
+        report.add("VPCI1722", capture.place(offset), f"the {chain} structure at {offset:#x} is given as loose bytes")
+    unsized = [bar.key for bar in made.bars if bar.size is None]
+    if unsized:
+        what = f"size of BAR {', '.join(unsized)} unknown" if len(unsized) == 1 else f"sizes of BARs {', '.join(unsized)} unknown"
+        report.add("VPCI1724", capture.place(0x10), f"{what}: see 'lspci -v' or the sysfs file 'resource'")
+    report.diagnostics.extend(_unread(made))
+    return report
+
+
+def _unread(made: Plan) -> Iterator[Diagnostic]:
+    """Nothing: what was not read is said by the capture's own diagnostics, and stands under `reserved`."""
+    del made
+    yield from ()
+
+
+def _virtual(capture: Capture) -> str:
+    """What a guest sees of a virtual function instead of what it reads as."""
+    words = "a virtual function reads ffff as its ids, and its BARs as 0; vfio-pci shows a guest"
+    ids = f" {capture.ids[0]:04x}:{capture.ids[1]:04x}" if capture.ids and capture.ids[0] != 0xFFFF else " the ids of its PF"
+    bars = ", ".join(
+        f"{bar.index}: {'mem64' if bar.wide else 'mem32'}{' prefetchable' if bar.prefetchable else ''} {bar.size:#x}"
+        for bar in capture.bars
+    )
+    return f"{words}{ids}" + (f" and BARs {bars}" if bars else "")
+
+
+assert HEADER_BYTES == 64
