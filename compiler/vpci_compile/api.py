@@ -6,22 +6,24 @@ Every function raises `Failed` (with diagnostics) for what a user did wrong, and
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from . import pipeline
-from .diagnostics import Diagnostic, Failed, Report, Source
-from .diff import Difference, compare
-from .emit import Options
-from .ir import Function, Kind
+from .diagnostics import Diagnostic, Report, Source
+from .ir import Function
 from .pipeline import Compiled
+
+if TYPE_CHECKING:  # imported by the functions that need them: `check` starts faster without
+    from .diff import Difference
+    from .emit import Options
 
 LAYOUT_SUFFIXES = (".yaml", ".yml")
 StrPath = str | os.PathLike[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Built:
+class Built(NamedTuple):
     """What a build gave: the function, the files of it (all), those that changed, and the warnings."""
 
     function: Function
@@ -30,8 +32,7 @@ class Built:
     diagnostics: tuple[Diagnostic, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Imported:
+class Imported(NamedTuple):
     """The layout that describes a capture, and what could not be accounted for."""
 
     text: str
@@ -60,15 +61,15 @@ def build(
     `guest_address` (segment, bus, device, function) and `first_node` (a proximity domain) replace the layout's own.
     """
     from . import emit
-    from .emit import writer
+    from .emit import Options, writer
 
     compiled = check(path)
     guest = compiled.function.guest
     if guest_address is not None:
         segment, bus, device, function = guest_address
-        guest = replace(guest, segment=segment, bus=bus, device=device, function=function)
+        guest = guest._replace(segment=segment, bus=bus, device=device, function=function)
     if first_node is not None:
-        guest = replace(guest, first_node=first_node)
+        guest = guest._replace(first_node=first_node)
     report = Report()
     artifacts = emit.artifacts(replace(compiled.function, guest=guest), options or Options(), report)
     changed = writer.write_all(Path(folder), artifacts)
@@ -106,20 +107,8 @@ def diff(left: StrPath, right: StrPath, slots: tuple[str | None, str | None] = (
     return compare(load(left, slots[0]).function, load(right, slots[1]).function)
 
 
-__all__ = [
-    "Built",
-    "Compiled",
-    "Diagnostic",
-    "Difference",
-    "Failed",
-    "Function",
-    "Imported",
-    "Kind",
-    "Options",
-    "build",
-    "check",
-    "compare",
-    "diff",
-    "import_capture",
-    "load",
-]
+def compare(left: Function, right: Function) -> list[Difference]:
+    """The differences between the contracts of two functions; empty when the contracts are equal."""
+    from . import diff as differ
+
+    return differ.compare(left, right)

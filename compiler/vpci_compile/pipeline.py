@@ -8,8 +8,8 @@ Each stage collects its complaints; the next one starts only if there are no err
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from . import loader, passes, resources, spec
 from .diagnostics import Diagnostic, Report, Source, failure
@@ -18,8 +18,7 @@ from .loader import Node
 from .passes import device
 
 
-@dataclass(frozen=True, slots=True)
-class Compiled:
+class Compiled(NamedTuple):
     """A function, and the warnings and notes on the way to it."""
 
     function: Function

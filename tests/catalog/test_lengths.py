@@ -119,6 +119,7 @@ CASES = [
     Case("vc", 0x30 + 64, {0x04: 1, 0x08: 0x0300_000E}),
     Case("vc", 0x70 + 64, {0x04: 7, 0x08: 0x0700_0008}),
     Case("vc", 0x28, {0x04: 1, 0x08: 0x0000_000E}),  # phases but no offset: no table
+    Case("vc", 0x28, {0x04: 1, 0x08: 0x0300_0001, 0x10: 0x0500_0001}),  # offsets but no phases
     # A port arbitration table of a resource: offset in bits 31..24 of its capability, phases in bits 5..1, bits an
     # entry in bits 11..10 of 0x04 (a power of 2). 64 phases of 2 bits are 16 bytes. Linux does not count these.
     Case("vc", 0x20 + 16, {0x04: 0x0000_0400, 0x10: 0x0200_0004}),

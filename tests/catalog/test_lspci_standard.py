@@ -22,7 +22,7 @@ from . import words_standard as words
 from .reader import Reader
 from .words_pcie import pcie
 
-ROUNDS = 60  # random structures for each capability
+ROUNDS = 200  # random structures for each capability
 AT = 0x40
 NEWEST = (3, 15)  # of the lspci versions whose words are known here
 
@@ -81,6 +81,7 @@ def random_spaces() -> dict[str, bytes]:
             source = random.Random(f"{name}{number}")
             space = bytearray(256)
             space[0x06], space[0x34], space[0x0E] = 0x10, AT, number % 2
+            space[0x13] = number & 2  # with and without a memory BAR
             body = random_structure(name, source, number % 2)
             space[AT : AT + len(body)] = body
             spaces[f"{name}-{number}"] = bytes(space)

@@ -12,8 +12,8 @@ ENDPOINT, LEGACY, ROOT, UPSTREAM, DOWNSTREAM, TO_PCI, TO_PCIE, RCIEP, RCEC = 0, 
 
 def power(r: Reader, register: str) -> str:
     """A slot's power limit in watts."""
-    scale = {"x1": 1, "x0.1": 10, "x0.01": 100, "x0.001": 1000}[r.shown(f"{register}.pwr_scl")]
-    return f"{r[f'{register}.pwr_val'] / scale:g}W"
+    reserved = r[f"{register}.pwr_val"] == 0xFF and not r[f"{register}.pwr_scl"]
+    return ">600W" if reserved else r.shown(f"{register}.pwr_val")
 
 
 def device(r: Reader, kind: int) -> Iterator[str]:
@@ -51,10 +51,8 @@ def link(r: Reader, kind: int) -> Iterator[str]:
         yield say(r, "RCB {lnkctl.rcb},")
     yield r.flags("lnkctl", "LnkDisable=link_disable CommClk=common_clock ExtSynch=ext_synch ClockPM=clkpm")
     yield r.flags("lnkctl", "AutWidDis=hawd BWInt=lbmie AutBWInt=labie FltModeDis=flit_disable")
-    speed = width = ""
-    if kind not in (ROOT, DOWNSTREAM, TO_PCIE):
-        speed = compared(r["lnksta.speed"], r["lnkcap.speed"])
-        width = compared(r["lnksta.width"], r["lnkcap.width"])
+    speed = compared(kind, r["lnksta.speed"], r["lnkcap.speed"])
+    width = compared(kind, r["lnksta.width"], r["lnkcap.width"])
     yield say(r, f"LnkSta: Speed {{lnksta.speed}}{speed}, Width {{lnksta.width}}{width}")
     yield r.flags("lnksta", "TrErr=training_error Train=training SlotClk=slot_clock DLActive=dllla BWMgmt=lbms ABWMgmt=labs")
 
@@ -62,8 +60,11 @@ def link(r: Reader, kind: int) -> Iterator[str]:
 LATENCIES = ((1, "L0s", "l0s_exit"), (2, "L1", "l1_exit"))
 
 
-def compared(now: int, most: int) -> str:
-    return "" if now == most else " (downgraded)" if now < most else " (overdriven)"
+def compared(kind: int, now: int, most: int) -> str:
+    """A port above the link is not downgraded: its partner may be a slower device."""
+    if now > most:
+        return " (overdriven)"
+    return " (downgraded)" if now < most and kind not in (ROOT, DOWNSTREAM, TO_PCIE) else ""
 
 
 def slot(r: Reader) -> Iterator[str]:
@@ -92,7 +93,7 @@ def root(r: Reader) -> Iterator[str]:
 
 def device2(r: Reader, kind: int) -> Iterator[str]:
     port = kind in (ROOT, DOWNSTREAM)
-    atomics = port or kind in (ENDPOINT, LEGACY, UPSTREAM, RCIEP)
+    completer = kind == ROOT or "32bit" in r.theirs  # by the function's memory BARs
     yield say(r, "DevCap2: Completion Timeout: {devcap2.comp_timeout}, TimeoutDis{devcap2.comp_tmout_dis:+}")
     yield say(r, "NROPrPrP{devcap2.no_ro_prpr:+} LTR{devcap2.ltr:+}")
     yield say(r, "10BitTagComp{devcap2.tag10_comp:+} 10BitTagReq{devcap2.tag10_req:+} OBFF {devcap2.obff},")
@@ -107,16 +108,16 @@ def device2(r: Reader, kind: int) -> Iterator[str]:
         yield r.shown("devcap2.tph_comp")
     if port:
         yield say(r, "ARIFwd{devcap2.ari:+}")
-    if atomics:
+    if port or kind == UPSTREAM or completer:
         yield "AtomicOpsCap:"
     if port or kind == UPSTREAM:
         yield say(r, "Routing{devcap2.atomic_route:+}")
-    if kind in (ROOT, ENDPOINT, LEGACY, RCIEP):
+    if completer:
         yield r.flags("devcap2", "32bit=atomic_comp32 64bit=atomic_comp64 128bitCAS=atomic_comp128")
     yield say(r, "DevCtl2: Completion Timeout: {devctl2.comp_timeout}, TimeoutDis{devctl2.comp_tmout_dis:+}")
     if port:
         yield say(r, "ARIFwd{devctl2.ari:+}")
-    if atomics:
+    if port or kind in (ENDPOINT, LEGACY, UPSTREAM, RCIEP):
         yield "AtomicOpsCtl:"
     if kind in (ROOT, ENDPOINT, LEGACY, RCIEP):
         yield say(r, "ReqEn{devctl2.atomic_req:+}")
@@ -132,7 +133,7 @@ def link2(r: Reader, kind: int) -> Iterator[str]:
         yield r.flags("lnkcap2", "Retimer=retimer 2Retimers=two_retimers DRS=drs")
     yield say(r, "LnkCtl2: Target Link Speed: {lnkctl2.speed}, EnterCompliance{lnkctl2.enter_comp:+}")
     yield say(r, "SpeedDis{lnkctl2.hasd:+}")
-    if kind in (ROOT, DOWNSTREAM):
+    if kind == DOWNSTREAM:
         yield say(r, ", Selectable De-emphasis: {lnkctl2.deemphasis}")
     yield say(r, "Transmit Margin: {lnkctl2.tx_margin}, EnterModifiedCompliance{lnkctl2.enter_mod_comp:+}")
     yield say(r, "ComplianceSOS{lnkctl2.comp_sos:+} Compliance Preset/De-emphasis: {lnkctl2.comp_preset}")
@@ -141,6 +142,8 @@ def link2(r: Reader, kind: int) -> Iterator[str]:
     yield r.flags("lnksta2", "EqualizationPhase2=eq_phase2 EqualizationPhase3=eq_phase3 LinkEqualizationRequest=eq_request")
     yield say(r, "Retimer{lnksta2.retimer:+} 2Retimers{lnksta2.two_retimers:+} CrosslinkRes: {lnksta2.crosslink},")
     yield say(r, "FltMode{lnksta2.flit:+}")
+    if r["lnkcap2.drs"] and kind in (ROOT, DOWNSTREAM, TO_PCIE):
+        yield say(r, ", DRS{lnksta2.drs_received:+} DownstreamComp: {lnksta2.downstream_comp}")
 
 
 def pcie(r: Reader) -> Iterator[str]:

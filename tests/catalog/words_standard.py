@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from .reader import Reader
 from .say import say
 
+HT_NEW = (0x1A, 0x1C)  # Gen3 and power management, which lspci does not know
 HT_REVISION = 0x22  # 1.02: from here on lspci shows all of a link
 
 
@@ -142,8 +143,9 @@ def ht_frequency(r: Reader, number: str) -> Iterator[str]:
     yield f"Link Frequency Capability{name}: " + r.flags(
         f"link_freq_cap{number}",
         "200MHz=f_200mhz 300MHz=f_300mhz 400MHz=f_400mhz 500MHz=f_500mhz 600MHz=f_600mhz 800MHz=f_800mhz "
-        "1.0GHz=f_1000mhz 1.2GHz=f_1200mhz 1.4GHz=f_1400mhz 1.6GHz=f_1600mhz Vend=vendor",
+        "1.0GHz=f_1000mhz 1.2GHz=f_1200mhz",
     )
+    yield "1.4GHz- 1.6GHz- Vend-"  # lspci reads the register's lower byte alone
 
 
 FEATURES = "IsocFC=isoc LDTSTOP=ldtstop CRCTM=crc_test ECTLT=ext_ctl 64bA=addr64 UIDRD=unitid_reorder"
@@ -205,4 +207,4 @@ def ht(r: Reader) -> Iterator[str]:
     elif "own_revision" in names:
         yield say(r, "HyperTransport: {type.type}: {own_revision.major}.{own_revision.minor}")
     else:
-        yield say(r, "HyperTransport: {type.type}")
+        yield say(r, "HyperTransport: {type.type}" if r["type.type"] not in HT_NEW else "HyperTransport: #{type.type:02x}")

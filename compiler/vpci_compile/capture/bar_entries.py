@@ -81,7 +81,7 @@ def _fitting(
     names: tuple[str, ...],
     header_type: int,
 ) -> BarPlan | None:
-    """The entry with its size where that is one that a BAR can have, else without; None where neither gives the bytes."""
+    """The entry, with its size where a BAR can have that, else without; None where neither gives the bytes."""
     for tried in dict.fromkeys((size, None)):
         if tried is not None and (tried & (tried - 1) or not bars.SMALLEST[kind] <= tried <= bars.LARGEST[kind]):
             continue

@@ -8,16 +8,16 @@ loose bytes, in the end the whole function does.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from .. import loader, passes, spec
+from ..catalog import Chain
 from ..diagnostics import REGISTRY, Diagnostic, Failed, Report, Severity, Source
 from ..ir import Function
 from ..passes import device
 from . import plan as planning
 from . import write_layout
-from .model import HEADER_BYTES, Capture
-from .plan import Choices, Plan
+from .model import Capture
+from .plan import Choices, Key, Plan
 
 _ROUNDS = 12
 _SHOWN_RUNS = 8
@@ -44,28 +44,33 @@ def compile_text(text: str) -> Function:
 
 
 def _settled(made: Plan, text: str) -> bool:
-    """Whether `text` gives back the capture; if not, the plan's choices are changed, so that the next text is nearer."""
+    """Whether `text` gives back the capture; if not, the plan's choices are changed, so the next text is nearer."""
     choices = made.choices
     try:
         function = compile_text(text)
     except Failed as failed:
         _give_way(made, [d for d in failed.diagnostics if d.severity is Severity.ERROR], text)
         return False
+    wanted = {(one.chain.value, one.link.offset): one for one in made.structures}
+    for found in function.structures:
+        one = wanted.get((found.kind.value, found.offset))
+        if one is not None and found.length != one.length:
+            choices.lengths.add(one.key)
+            one.told_length = False
     data, value = made.capture.data, function.config.value
-    if value[: len(data)] == data:
-        return True
     wrong = [at for at in range(len(data)) if value[at] != data[at] and made.capture.covers(at)]
     if not wrong:
-        return True
-    for at in wrong:
-        owner = next((one for one in reversed(made.structures) if one.link.offset <= at < one.end), None)
+        return all(one.told_length or one.key not in choices.lengths for one in made.structures)
+    owners = {
+        at: next((one for one in reversed(made.structures) if one.link.offset <= at < one.end), None) for at in wrong
+    }
+    for at, owner in owners.items():
         if owner is None:
-            if at in choices.overlaid:
-                choices.flat = True
+            choices.flat = choices.flat or at in choices.overlaid
             choices.overlaid.add(at)
-        else:
-            key = (owner.chain, owner.link.offset)
-            (choices.dropped if key in choices.raw else choices.raw).add(key)
+    for key in {one.key: one for one in owners.values() if one is not None}:
+        if key not in choices.lengths or any(one.told_length for one in made.structures if one.key == key):
+            _say_less(choices, key)
     return False
 
 
@@ -79,14 +84,19 @@ def _give_way(made: Plan, errors: list[Diagnostic], text: str) -> None:
     for error in hard:
         key = _structure_at(made, text, error.span.line)
         if key is not None and key not in choices.dropped:
-            (choices.dropped if key in choices.raw else choices.raw).add(key)
+            _say_less(choices, key)
         elif error.code.startswith("VPCI14") and not choices.no_bars:
             choices.no_bars = True
         else:
             choices.flat = choices.no_bars = True
 
 
-def _structure_at(made: Plan, text: str, line: int) -> tuple[planning.Chain, int] | None:
+def _say_less(choices: Choices, key: Key) -> None:
+    """Take a structure's names away, or where it has none left, the structure."""
+    (choices.dropped if key in choices.raw else choices.raw).add(key)
+
+
+def _structure_at(made: Plan, text: str, line: int) -> Key | None:
     """The structure whose entry holds line number `line` of the text."""
     lines = text.splitlines()
     section, at = "", -1
@@ -95,7 +105,7 @@ def _structure_at(made: Plan, text: str, line: int) -> tuple[planning.Chain, int
         section = head[1] if head else section
         entry = re.match(r"  - \{?cap: .*?at: (0x[0-9a-f]+)|    at: (0x[0-9a-f]+)", above)
         at = int(entry[1] or entry[2], 16) if entry else at
-    chain = {"capabilities": planning.Chain.STANDARD, "extended": planning.Chain.EXTENDED}.get(section)
+    chain = {"capabilities": Chain.STANDARD, "extended": Chain.EXTENDED}.get(section)
     if chain is None or not any(one.chain is chain and one.link.offset == at for one in made.structures):
         return None
     return chain, at
@@ -119,11 +129,15 @@ def _remarks(made: Plan) -> Report:
     for one in made.structures:
         where = f"{one.cap} at {one.link.offset:#x}"
         place = capture.place(one.link.offset)
-        if one.capability is None:
-            report.add("VPCI1721", place, f"{one.chain} capability {one.link.id:#x} at {one.link.offset:#x} is not in the catalogue")
+        if one.capability is None and one.link.id:
+            report.add(
+                "VPCI1721",
+                place,
+                f"{one.chain} capability {one.link.id:#x} at {one.link.offset:#x} is not in the catalogue",
+            )
         if one.cut:
             report.add("VPCI1723", place, f"{where} is cut short by the structure at {one.end:#x}")
-        if (one.chain, one.link.offset) in made.choices.raw:
+        if one.key in made.choices.raw:
             report.add("VPCI1722", place, f"{where} is given as raw bytes: its fields do not give them back")
     if made.choices.flat:
         report.add("VPCI1722", span, "no structure is given by name: the capability lists do not hold together")
@@ -131,27 +145,25 @@ def _remarks(made: Plan) -> Report:
         report.add("VPCI1722", capture.place(offset), f"the {chain} structure at {offset:#x} is given as loose bytes")
     unsized = [bar.key for bar in made.bars if bar.size is None]
     if unsized:
-        what = f"size of BAR {', '.join(unsized)} unknown" if len(unsized) == 1 else f"sizes of BARs {', '.join(unsized)} unknown"
+        what = (
+            f"size of BAR {', '.join(unsized)} unknown"
+            if len(unsized) == 1
+            else f"sizes of BARs {', '.join(unsized)} unknown"
+        )
         report.add("VPCI1724", capture.place(0x10), f"{what}: see 'lspci -v' or the sysfs file 'resource'")
-    report.diagnostics.extend(_unread(made))
     return report
-
-
-def _unread(made: Plan) -> Iterator[Diagnostic]:
-    """Nothing: what was not read is said by the capture's own diagnostics, and stands under `reserved`."""
-    del made
-    yield from ()
 
 
 def _virtual(capture: Capture) -> str:
     """What a guest sees of a virtual function instead of what it reads as."""
     words = "a virtual function reads ffff as its ids, and its BARs as 0; vfio-pci shows a guest"
-    ids = f" {capture.ids[0]:04x}:{capture.ids[1]:04x}" if capture.ids and capture.ids[0] != 0xFFFF else " the ids of its PF"
+    ids = (
+        f" {capture.ids[0]:04x}:{capture.ids[1]:04x}"
+        if capture.ids and capture.ids[0] != 0xFFFF
+        else " the ids of its PF"
+    )
     bars = ", ".join(
         f"{bar.index}: {'mem64' if bar.wide else 'mem32'}{' prefetchable' if bar.prefetchable else ''} {bar.size:#x}"
         for bar in capture.bars
     )
     return f"{words}{ids}" + (f" and BARs {bars}" if bars else "")
-
-
-assert HEADER_BYTES == 64

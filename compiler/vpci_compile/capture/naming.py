@@ -44,13 +44,11 @@ def token(one: Field, raw: int) -> str:
     for named in one.values:
         if named.value == raw and encoder(one)(named.name) == raw:
             return quoted(named.name)
-    counts = one.show and not _HEX_SHOW.search(one.show) and one.scale == 1
-    return number(raw * one.scale + one.bias, hexadecimal=one.scale > 1 or (one.width > 8 and not counts))
+    counts = one.scale == 1 and (one.width <= 12 or (one.show and not _HEX_SHOW.search(one.show)))
+    return number(raw * one.scale + one.bias, hexadecimal=not counts or bool(_HEX_SHOW.search(one.show)))
 
 
-def describe(
-    view: View, length: int, header_type: int, skip: Collection[str] = ()
-) -> tuple[list[Row], bytearray]:
+def describe(view: View, length: int, header_type: int, skip: Collection[str] = ()) -> tuple[list[Row], bytearray]:
     """The rows that say `view`'s bytes up to `length`, and the bytes that a compiler makes of these rows.
 
     `skip` holds registers and `register.field` paths that are said elsewhere.
@@ -78,7 +76,8 @@ def _apply(copy: View, view: View, place: Place, row: Row, skip: Collection[str]
                 if f"{place.name}.{one.name}" not in skip:
                     copy.put(where, one, view.get(place, one))
         elif not place.register.blob or where.size == place.size:
-            copy.put(where, None, view.get(place))
+            lone = place.register.fields[0] if len(place.register.fields) == 1 else None
+            copy.put(where, lone, view.get(place, lone))
     except ValueError:
         return  # what it leaves undone is said by raw bytes
 
@@ -94,15 +93,19 @@ def _row(view: View, place: Place, skip: Collection[str]) -> Row | None:
     if not any(said.values()) and not value & ~hidden:
         return None
     unnamed = value & ~sum(one.mask for one in register.fields)
-    if len(register.fields) == 1 and not unnamed:
+    if len(register.fields) == 1:  # a lone field cannot say its neighbours' bits: raw bytes do
         only = register.fields[0]
-        text, comment = token(only, value >> only.low), _comment(view, place, fields)
+        if not said.get(only.name):
+            return None
+        text, comment = token(only, said[only.name]), _comment(view, place, fields)
         plain = only.name in (register.name, place.name)
         return Row(place.name, text if plain else "", {} if plain else {only.name: text}, comment=comment)
     if unnamed:
         bits = [str(bit) for bit in range(8 * place.size) if unnamed >> bit & 1]
         parts = ", ".join(f"{one.name} {token(one, said[one.name])}" for one in fields if said[one.name])
-        comment = f"{_cut(parts, 80)}{'; ' if parts else ''}reserved bit{'s' if len(bits) > 1 else ''} {', '.join(bits)}"
+        comment = (
+            f"{_cut(parts, 80)}{'; ' if parts else ''}reserved bit{'s' if len(bits) > 1 else ''} {', '.join(bits)}"
+        )
         return Row(place.name, f"{value:#x}", comment=comment)
     where = _bar_offset(register.fields, said)
     if where:
@@ -152,7 +155,9 @@ def changing(view: View, length: int) -> list[str]:
         if place.offset < capability.chain.header_bytes or place.offset + place.size > length:
             continue
         register = place.register
-        open_ones = [one.name for one in register.fields if one.changes is not None and not _held(capability, place, one)]
+        open_ones = [
+            one.name for one in register.fields if one.changes is not None and not _held(capability, place, one)
+        ]
         if open_ones and len(open_ones) == len(register.fields):
             paths.append(place.name)
         else:

@@ -21,14 +21,16 @@ _IDENTITY = (
     "vendor", "device", "revision", "prog_if", "class", "subsystem_vendor", "subsystem", "header_type.multifunction",
 )  # fmt: skip
 Range = tuple[int, int]
+Key = tuple[Chain, int]  # a structure: its chain and offset
 
 
 @dataclass(slots=True)
 class Choices:
     """What had to be given up so that the compiled layout gives back the bytes; empty for a capture like any other."""
 
-    raw: set[tuple[Chain, int]] = field(default_factory=set)  # structures without field names
-    dropped: set[tuple[Chain, int]] = field(default_factory=set)  # structures said as loose bytes
+    raw: set[Key] = field(default_factory=set)  # structures without field names
+    dropped: set[Key] = field(default_factory=set)  # structures said as loose bytes
+    lengths: set[Key] = field(default_factory=set)  # structures whose length must be told
     flat: bool = False  # no structure at all
     no_bars: bool = False  # BARs as registers of the header
     overlaid: set[int] = field(default_factory=set)  # header bytes said again as loose bytes
@@ -54,6 +56,11 @@ class StructurePlan:
     def cap(self) -> str:
         """How a layout names it."""
         return self.capability.name if self.capability is not None else f"{self.link.id:#x}"
+
+    @property
+    def key(self) -> Key:
+        """What names it among the structures."""
+        return self.chain, self.link.offset
 
     @property
     def end(self) -> int:
@@ -151,9 +158,9 @@ def _structure(plan: Plan, chain: Chain, link: chains.Link, room: int) -> Struct
         one.rows, made = describe(view, length, kind)
         one.volatile = changing(view, length)
     one.raw = list(_runs(body[:length], bytes(made[:length]), head))
-    for at, octets in one.raw:
-        made[at : at + len(octets)] = octets
-    one.told_length = View(known, made, room, kind).length != length
+    # Raw bytes may hold what the length rule reads; a compiler knows the length before it lays them down.
+    unsaid = bool(one.raw) and View(known, made, room, kind).length != length
+    one.told_length = one.cut or unsaid or one.key in plan.choices.lengths
     return one
 
 
@@ -226,9 +233,18 @@ def _loose(plan: Plan, said: bytearray, taken: bytearray) -> Iterator[tuple[int,
         taken[at] != 2 and (at in overlaid or value != (said[at] if at < len(said) else 0))
         for at, value in enumerate(data)
     )
-    runs = [(run.start(), run.end()) for run in re.finditer(b"\1+", marks)]
+    runs = [_whole_dwords(run.start(), run.end(), taken, len(data)) for run in re.finditer(b"\1+", marks)]
     for first, end in _joined(runs, _JOIN, taken):
         yield first, data[first:end]
+
+
+def _whole_dwords(first: int, end: int, taken: bytearray, limit: int) -> Range:
+    """A run extended to the dwords that it touches, as far as those are free: registers are dwords."""
+    while first % 4 and not taken[first - 1]:
+        first -= 1
+    while end % 4 and end < limit and not taken[end]:
+        end += 1
+    return first, end
 
 
 def _joined(runs: list[Range], distance: int, taken: bytearray) -> list[Range]:
@@ -237,7 +253,7 @@ def _joined(runs: list[Range], distance: int, taken: bytearray) -> list[Range]:
     for first, end in runs:
         last = found[-1] if found else None
         if last and first - last[1] < distance and not any(taken[last[1] : first]):
-            found[-1] = (last[0], end)
+            found[-1] = (last[0], max(end, last[1]))
         else:
             found.append((first, end))
     return found

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from ..catalog import View
 from ..passes.bars import shown_size
-from .model import Capture
+from .model import CONVENTIONAL_BYTES, MAX_SPACE, Capture
 from .naming import Row, quoted
 from .plan import Plan, StructurePlan
 
@@ -21,7 +21,7 @@ def text(plan: Plan, remarks: Iterable[str]) -> str:
     """The layout. `remarks` are what the reader should know, put at the top as comments."""
     blocks = [
         [*_head(plan.capture, remarks), "vpci: 1", f"device: {_name(plan)}", *_about(plan.capture)],
-        [_identity(plan)],
+        [_identity(plan), *_size(plan)],
         _header(plan),
         _bars(plan),
         _chain("capabilities", plan.standard),
@@ -84,6 +84,11 @@ def _identity(plan: Plan) -> str:
     return f"identity: {{{', '.join(items)}}}"
 
 
+def _size(plan: Plan) -> list[str]:
+    usual = MAX_SPACE if plan.express or plan.extended else CONVENTIONAL_BYTES
+    return [f"config_size: {plan.size}"] if plan.size != usual else []
+
+
 def _header(plan: Plan) -> list[str]:
     return ["header:", *_rows(plan.header_rows, "  ")] if plan.header_rows else []
 
@@ -113,14 +118,14 @@ def _chain(key: str, structures: list[StructurePlan]) -> list[str]:
 
 def _structure(one: StructurePlan, width: int) -> list[str]:
     extra: list[str] = []
-    if one.told_length or one.cut:
+    if one.told_length:
         extra.append(f"length: {one.length:#x}")
     standard = one.capability.version if one.capability is not None else 1
     if one.chain == "extended" and one.link.version != standard:
         extra.append(f"version: {one.link.version}")
     if one.next is not None:
         extra.append(f"next: {one.next:#x}")
-    remark = "cut short by the next structure" if one.cut else ""
+    remark = "cut short by the next structure" if one.cut else "" if one.link.id else "null capability"
     lead = f"cap: {one.cap + ',':<{width}} at: {one.link.offset:#x}, source: copied"
     short = [*extra, *_inline(one)]
     line = f"  - {{{', '.join([lead, *short])}}}"
@@ -141,7 +146,9 @@ def _structure(one: StructurePlan, width: int) -> list[str]:
 
 def _tall(one: StructurePlan) -> bool:
     """Whether a structure deserves a line for each register."""
-    long_bytes = any(len(row.blob) > _INLINE_BYTES for row in one.rows) or any(len(o) > _INLINE_BYTES for _, o in one.raw)
+    long_bytes = any(len(row.blob) > _INLINE_BYTES for row in one.rows) or any(
+        len(o) > _INLINE_BYTES for _, o in one.raw
+    )
     return long_bytes or any(row.comment for row in one.rows) or len(one.rows) > 4
 
 
@@ -214,7 +221,9 @@ def _physical(plan: Plan) -> list[str]:
             lines += _flow(f"  {key}: {{", [f"{one.link.offset:#x}: {one.cap}" for one in structures], "}")
     if plan.used:
         lines += _flow("  used: [", [_range(one) for one in plan.used], "]")
-    return [_commented("physical:", "where the device has what: a copied structure cannot move"), *lines] if lines else []
+    return (
+        [_commented("physical:", "where the device has what: a copied structure cannot move"), *lines] if lines else []
+    )
 
 
 def _end(plan: Plan) -> Iterator[str]:

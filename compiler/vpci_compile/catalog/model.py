@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Chain(StrEnum):
@@ -46,8 +47,7 @@ class Changes(StrEnum):
     HOST = "host"
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
+class Named(NamedTuple):
     """A value of a field that has a name of its own."""
 
     value: int
@@ -80,8 +80,7 @@ class Field:
         return ((1 << self.width) - 1) << self.low
 
 
-@dataclass(frozen=True, slots=True)
-class Repeat:
+class Repeat(NamedTuple):
     """A register that stands `count` times, `stride` bytes apart; the first is number `first`.
 
     With `each` all that stands in each of so many groups: then the names are NAME0_0, NAME0_1, NAME1_0 and so on.

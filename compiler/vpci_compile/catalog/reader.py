@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from . import expressions
 from .model import Access, Capability, Chain, Changes, Field, Named, Register, Repeat
 
 _CAPABILITY_KEYS = {"title", "clause", "linux", "version", "multiple", "vmm", "length", "sizes", "match", "registers"}
@@ -24,7 +23,8 @@ def capability(name: str, number: int, chain: Chain, plain: Mapping[str, Any]) -
     """Build the model of one file.
 
     Raises:
-        ValueError: an unknown key, an expression that does not parse, fields that overlap or leave their register.
+        ValueError: an unknown key, fields that overlap or leave their register. Expressions are compiled when they are
+            first needed; a test compiles them all.
     """
     where = f"{chain}/{name}"
     _refuse_unknown(where, plain, _CAPABILITY_KEYS)
@@ -34,14 +34,14 @@ def capability(name: str, number: int, chain: Chain, plain: Mapping[str, Any]) -
         chain=chain,
         title=str(plain["title"]),
         clause=str(plain["clause"]),
-        length=_number_or_expression(plain["length"]),
+        length=plain["length"],
         registers=tuple(_register(where, row) for row in plain.get("registers") or ()),
         linux=plain.get("linux", ""),
         version=plain.get("version", 1),
         multiple=plain.get("multiple", False),
         vmm=plain.get("vmm", False),
         sizes=plain.get("sizes"),
-        match=str(_number_or_expression(plain["match"])) if "match" in plain else "",
+        match=str(plain["match"]) if "match" in plain else "",
     )
 
 
@@ -51,12 +51,6 @@ def _refuse_unknown(where: str, plain: Mapping[str, Any], known: set[str]) -> No
         raise ValueError(f"{where}: unknown key {', '.join(sorted(unknown))}")
 
 
-def _number_or_expression(value: int | str) -> int | str:
-    if isinstance(value, str):
-        expressions.check(value)
-    return value
-
-
 def _macros(value: str | list[str] | None) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value or ())
 
@@ -64,7 +58,7 @@ def _macros(value: str | list[str] | None) -> tuple[str, ...]:
 def _register(where: str, plain: Mapping[str, Any]) -> Register:
     where = f"{where}.{plain.get('name')}"
     _refuse_unknown(where, plain, _REGISTER_KEYS)
-    size = _number_or_expression(plain["bytes"])
+    size = plain["bytes"]
     blob = plain.get("blob", False)
     if not blob and size not in _WIDTHS:
         raise ValueError(f"{where}: bytes is {size}, not 1, 2, 4 or 8; a longer run is a blob")
@@ -80,12 +74,12 @@ def _register(where: str, plain: Mapping[str, Any]) -> Register:
     repeat = plain.get("repeat")
     return Register(
         name=plain["name"],
-        at=_number_or_expression(plain["at"]),
+        at=plain["at"],
         bytes=size,
         fields=fields,
         title=plain.get("title", ""),
         linux=_macros(plain.get("linux")),
-        when=str(_number_or_expression(plain.get("when", ""))) if plain.get("when") else "",
+        when=str(plain["when"]) if plain.get("when") else "",
         repeat=_repeat(where, repeat) if repeat else None,
         blob=blob,
         vmm=plain.get("vmm", False),
@@ -100,10 +94,10 @@ def _repeat(where: str, plain: Mapping[str, Any]) -> Repeat:
     _refuse_unknown(where, plain, _REPEAT_KEYS)
     each = plain.get("each")
     return Repeat(
-        _number_or_expression(plain["count"]),
-        _number_or_expression(plain["stride"]),
+        plain["count"],
+        plain["stride"],
         plain.get("from", 0),
-        None if each is None else _number_or_expression(each),
+        None if each is None else each,
     )
 
 

@@ -1,13 +1,14 @@
-"""Finds a capability by name or by id, reading no file that is not asked for."""
+"""Finds a capability by name or by id, building none that is not asked for."""
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from .. import loader, resources
 from .model import Capability, Chain
@@ -17,8 +18,7 @@ from .view import View
 PACKED = "pci.json"  # the fast form that a wheel carries, made by hatch_build.py
 
 
-@dataclass(frozen=True, slots=True)
-class _File:
+class _File(NamedTuple):
     """What a file name says: ID-NAME.yaml, or ID-FAMILY.NAME.yaml for a variant of a vendor's own capability."""
 
     id: int
@@ -37,8 +37,7 @@ def _files() -> dict[tuple[Chain, str], _File]:
     """(chain, name) -> file, of the whole catalogue, by chain and id."""
     found: dict[tuple[Chain, str], _File] = {}
     for chain in Chain:
-        stems = _packed()[chain] if _packed() else [path.stem for path in (_root() / chain).glob("*.yaml")]
-        for stem in sorted(stems):
+        for stem in sorted(_packed()[chain]):
             file = _file(stem)
             found[chain, file.name] = file
     return found
@@ -51,8 +50,32 @@ def _ids() -> dict[tuple[Chain, int], str]:
 
 @cache
 def _packed() -> dict[str, dict[str, Any]]:
+    """The catalogue in its fast form: from the wheel, or from the cache that a checkout keeps of its YAML files."""
     path = resources.folder("schemas") / PACKED
-    return json.loads(path.read_bytes()) if path.is_file() else {}
+    return json.loads(path.read_bytes()) if path.is_file() else _cached()
+
+
+def _cached() -> dict[str, dict[str, Any]]:
+    """The catalogue of a checkout, from a cache file that is written anew when a YAML file changed."""
+    state = [
+        [entry.name, entry.stat().st_mtime_ns, entry.stat().st_size]
+        for chain in Chain
+        for entry in sorted(os.scandir(_root() / chain), key=lambda entry: entry.name)
+    ]
+    path = resources.folder(".cache") / PACKED
+    try:
+        kept = json.loads(path.read_bytes())
+        if kept["state"] == state:
+            return kept["catalogue"]  # type: ignore[no-any-return]
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # no cache yet, or not one of ours
+    catalogue = read_all()
+    with contextlib.suppress(OSError):  # a checkout that cannot be written to works, more slowly
+        path.parent.mkdir(exist_ok=True)
+        fresh = path.with_name(f"{PACKED}.{os.getpid()}")
+        fresh.write_text(json.dumps({"state": state, "catalogue": catalogue}), encoding="utf-8")
+        fresh.replace(path)
+    return catalogue
 
 
 def _root() -> Path:
@@ -67,8 +90,7 @@ def by_name(chain: Chain, name: str) -> Capability:
         KeyError: the catalogue has no such file.
     """
     file = _files()[chain, name]
-    plain = _packed()[chain][file.stem] if _packed() else loader.load(_root() / chain / f"{file.stem}.yaml").plain()
-    return capability(name, file.id, chain, plain)
+    return capability(name, file.id, chain, _packed()[chain][file.stem])
 
 
 def by_id(chain: Chain, number: int) -> Capability | None:
@@ -98,9 +120,14 @@ def everything() -> Iterator[Capability]:
         yield by_name(chain, name)
 
 
+def read_all() -> dict[str, dict[str, Any]]:
+    """chain -> file name without its end -> what the file says, from the YAML files themselves."""
+    return {
+        chain.value: {path.stem: loader.load(path).plain() for path in sorted((_root() / chain).glob("*.yaml"))}
+        for chain in Chain
+    }
+
+
 def pack() -> str:
     """The whole catalogue as one JSON text: the fast form for a wheel."""
-    rows: dict[str, dict[str, Any]] = {chain.value: {} for chain in Chain}
-    for (chain, _), file in _files().items():
-        rows[chain][file.stem] = loader.load(_root() / chain / f"{file.stem}.yaml").plain()
-    return json.dumps(rows, separators=(",", ":"))
+    return json.dumps(read_all(), separators=(",", ":"))

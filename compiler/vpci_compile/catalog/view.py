@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from . import expressions
 from .model import Access, Capability, Chain, Field, Register
@@ -16,8 +15,7 @@ _INDEXED = re.compile(r"(.*?)(?:(\d+)_)?(\d+)")
 MAX_STRUCTURE = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """A register that exists in this structure: its name with index, and `offset` from the structure's start."""
 
     name: str
@@ -104,8 +102,8 @@ class View:
         return max(self.capability.chain.header_bytes, min(length, MAX_STRUCTURE))
 
     def matches(self) -> bool:
-        """Whether these bytes are the variant that the catalogue entry describes."""
-        return bool(self._value(self.capability.match)) if self.capability.match else True
+        """Whether these bytes are the variant that the catalogue entry describes by `match`."""
+        return bool(self.capability.match) and bool(self._value(self.capability.match))
 
     # -- registers ---------------------------------------------------------------------------------------------
 

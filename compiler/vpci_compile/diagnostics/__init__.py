@@ -2,7 +2,7 @@
 
 from .codes import REGISTRY, Code
 from .render import render_json, render_sarif, render_text
-from .report import Diagnostic, Failed, Label, Report, Severity, failure
+from .report import Diagnostic, Failed, Label, Report, Severity, failure, nearest
 from .span import Source, Span, whole_file
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "Source",
     "Span",
     "failure",
+    "nearest",
     "render_json",
     "render_sarif",
     "render_text",

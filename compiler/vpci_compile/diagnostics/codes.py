@@ -7,12 +7,10 @@ Each has a page in docs/errors/ and a smallest failing file in tests/errors/.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Code:
+class Code(NamedTuple):
     """One code: `acceptable` when real hardware can be so, and a layout may say that it knows (`accept:`)."""
 
     id: str
@@ -38,6 +36,7 @@ _CODES = (
     Code("VPCI1109", "raw bytes outside the structure"),
     Code("VPCI1110", "keys that do not go together"),
     Code("VPCI1111", "code that cannot be accepted"),
+    Code("VPCI1112", "entry to remove that no base has"),
     Code("VPCI1201", "vendor or device id that no function has", acceptable=True),
     Code("VPCI1202", "class and header type disagree", acceptable=True),
     Code("VPCI1203", "class code that is not defined", "warning", acceptable=True),
@@ -79,6 +78,7 @@ _CODES = (
     Code("VPCI1509", "PRI without ATS", acceptable=True),
     Code("VPCI1510", "GPUDirect clique on a function that cannot carry it"),
     Code("VPCI1511", "GPUDirect clique is not the last capability"),
+    Code("VPCI1512", "free-space structure without ids"),
     Code("VPCI1601", "offset left to automatic placement in a layout that migrates"),
     Code("VPCI1602", "compared field that hardware changes by itself"),
     Code("VPCI1603", "structure whose presence blocks migration"),
@@ -99,6 +99,12 @@ _CODES = (
     Code("VPCI1711", "impossible size of a configuration space"),
     Code("VPCI1712", "sysfs attribute cannot be understood", "warning"),
     Code("VPCI1713", "unknown header type", "warning"),
+    Code("VPCI1720", "bytes that belong to no known structure", "note"),
+    Code("VPCI1721", "capability that the catalogue does not know", "note"),
+    Code("VPCI1722", "structure kept as raw bytes", "note"),
+    Code("VPCI1723", "structure cut short by the next one", "note"),
+    Code("VPCI1724", "BAR of unknown size", "note"),
+    Code("VPCI1725", "virtual function without ids of its own", "note"),
     Code("VPCI1801", "output cannot be written"),
     Code("VPCI1810", "structure that QEMU cannot synthesize"),
     Code("VPCI1811", "QEMU release too old"),

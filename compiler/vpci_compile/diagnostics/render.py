@@ -38,8 +38,11 @@ def _block(diagnostic: Diagnostic, colour: bool) -> str:
     bar = " " * (gutter + 1) + "|"
     if marks:
         lines.append(bar)
+        shown = ""
         for span, sign, text in sorted(marks, key=lambda mark: (mark[0].line, mark[0].col)):
-            lines.extend(_mark(span, sign, text, gutter, paint(sign, style) if colour else sign))
+            source, under = _mark(span, sign, text, gutter, paint(sign, style) if colour else sign)
+            lines.extend([under] if source == shown else [source, under])  # two marks in a line: the line once
+            shown = source
         if diagnostic.notes or diagnostic.helps or elsewhere:
             lines.append(bar)
     lead = " " * (gutter + 1) + "= "
@@ -52,7 +55,7 @@ def _block(diagnostic: Diagnostic, colour: bool) -> str:
 _WIDEST = 160
 
 
-def _mark(span: Span, sign: str, text: str, gutter: int, painted: str) -> list[str]:
+def _mark(span: Span, sign: str, text: str, gutter: int, painted: str) -> tuple[str, str]:
     source = span.source.line(span.line)
     start = span.col - 1
     if len(source) > _WIDEST:  # a very long line: show the part around the mark
@@ -62,7 +65,7 @@ def _mark(span: Span, sign: str, text: str, gutter: int, painted: str) -> list[s
     source = "".join(c if c.isprintable() else " " if c == "\t" else "." for c in source)
     width = max(1, min(span.width, len(source) - start))
     under = f"{' ' * gutter} | {' ' * start}{painted * width}"
-    return [f"{span.line:>{gutter}} | {source}", f"{under} {text}".rstrip()]
+    return f"{span.line:>{gutter}} | {source}".rstrip(), f"{under} {text}".rstrip()
 
 
 def _place(span: Span) -> dict[str, object]:

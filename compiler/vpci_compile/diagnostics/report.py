@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from .codes import REGISTRY
 from .span import Span
@@ -18,8 +19,7 @@ class Severity(StrEnum):
     NOTE = "note"
 
 
-@dataclass(frozen=True, slots=True)
-class Label:
+class Label(NamedTuple):
     """A second place that a diagnostic points at."""
 
     span: Span
@@ -96,6 +96,13 @@ class Report:
         """All diagnostics in reading order, each once."""
         unique = dict.fromkeys(self.diagnostics)
         return sorted(unique, key=lambda d: (d.span.path, d.span.line, d.span.col, d.code, d.message))
+
+
+def nearest(word: str, known: Iterable[str]) -> list[str]:
+    """The known word that somebody most likely meant, as a list of one, or none."""
+    import difflib  # only when somebody mistyped
+
+    return difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
 
 
 def failure(code: str, span: Span, message: str, **rest: object) -> Failed:

@@ -111,7 +111,7 @@ def shown_size(size: int | None) -> str:
 def _bars(function: Function) -> str:
     lines = [_bar(bar) for bar in function.bars]
     lines.extend(
-        f"  region  in place of BAR {r.instead_of}: type {r.type:#010x}, subtype {r.subtype}, {shown_size(r.size)}, {r.caching}"
+        f"  region  for BAR {r.instead_of}: type {r.type:#010x}, subtype {r.subtype}, {shown_size(r.size)}, {r.caching}"
         for r in function.regions
     )
     return "\n".join(lines) + "\n" if lines else ""

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
+from typing import NamedTuple
 
 from ..catalog import Capability, Field, Place, View
 from ..diagnostics import Span
@@ -134,8 +135,7 @@ class Bar:
 ROM_INDEX = 6
 
 
-@dataclass(frozen=True, slots=True)
-class Region:
+class Region(NamedTuple):
     """A device-specific VFIO region in place of BAR `instead_of`: exact `size` in bytes, mapped only."""
 
     instead_of: int
@@ -147,8 +147,7 @@ class Region:
     origin: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Guest:
+class Guest(NamedTuple):
     """Where the function sits in the guest; `initiators` NUMA nodes from proximity domain `first_node` on."""
 
     place: str
@@ -160,8 +159,7 @@ class Guest:
     first_node: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Physical:
+class Physical(NamedTuple):
     """What the layout says of the device behind the function.
 
     `driver` is the VFIO driver it is bound to ("vfio-pci", or a variant driver); `ids` those of vendor, device, class,

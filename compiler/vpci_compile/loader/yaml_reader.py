@@ -56,30 +56,19 @@ def parse(source: Source) -> Node:
     try:
         for event in yaml.parse(source.text, Loader=_LOADER):
             builder.take(event)
-    except yaml.MarkedYAMLError as error:
-        raise failure("VPCI1002", _error_span(source, error), _describe(error)) from None
     except yaml.YAMLError as error:
-        raise failure("VPCI1002", Span(source, 1, 1, 0), _unreadable(error)) from None
+        from . import yaml_errors  # most texts have none
+
+        raise yaml_errors.not_yaml(source, error) from None
     report.stop_on_errors()
     if builder.root is None:
-        raise failure("VPCI1002", Span(source, 1, 1, 0), "the document is empty")
+        raise failure(
+            "VPCI1002",
+            Span(source, 1, 1, 0),
+            "the document is empty",
+            help="layouts/minimal.yaml is the smallest layout; 'vpci-compile import' writes one from a capture",
+        )
     return builder.root
-
-
-def _error_span(source: Source, error: yaml.MarkedYAMLError) -> Span:
-    mark = error.problem_mark or error.context_mark
-    return Span(source, mark.line + 1, mark.column + 1) if mark else Span(source, 1, 1, 0)
-
-
-def _describe(error: yaml.MarkedYAMLError) -> str:
-    parts = [error.context, error.problem]
-    return ", ".join(part for part in parts if part) or "not YAML"
-
-
-def _unreadable(error: yaml.YAMLError) -> str:
-    if isinstance(error, yaml.reader.ReaderError):
-        return f"character {error.character!r} at position {error.position} is not allowed in YAML"
-    return str(error).splitlines()[0] if str(error) else "not YAML"
 
 
 class _Builder:
@@ -119,7 +108,7 @@ class _Builder:
         if event.anchor:
             raise self._refuse(event, f"anchor '&{event.anchor}'", "repeat the text, or share it with 'extends'")
         if event.tag and event.tag != "!":
-            raise self._refuse(event, f"tag '{event.tag}'", "leave it out: the schema knows the type of each value")
+            raise self._refuse(event, "a tag", "leave it out: the language knows the type of each value")
         self._count += 1
         if self._count > MAX_NODES:
             raise failure("VPCI1005", self._span(event), f"document has more than {MAX_NODES:,} values")

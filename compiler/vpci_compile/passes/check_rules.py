@@ -31,6 +31,7 @@ def check(work: Work) -> None:
     _express(work)
     _pasid(work)
     _clique(work)
+    _free_space(work)
 
 
 def _msix(work: Work, msix: Draft) -> None:
@@ -164,6 +165,20 @@ def _pasid(work: Work) -> None:
             note="PCIe 6.0 10.4: PRI is an extension of ATS",
             help="add 'ats', or hide 'pri' as well",
         )
+
+
+def _free_space(work: Work) -> None:
+    for draft in work.extended:
+        if draft.capability is None or draft.capability.name != "free-space":
+            continue
+        if not draft.field("hdr1.vendor") or "hdr2.id" not in draft.origins:
+            work.report.add(
+                "VPCI1512",
+                draft.span,
+                "a free-space structure needs a vendor and an id of yours",
+                note="no such DVSEC is defined anywhere; the numbers must be ones that you may give out",
+                help="fields: {vendor: 0x1234, id: 0x0001, length: 0xc00}",
+            )
 
 
 def _clique(work: Work) -> None:

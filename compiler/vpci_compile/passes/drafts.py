@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
-
 from .. import catalog
 from ..catalog import Capability, Chain, View
-from ..diagnostics import Report, Span
+from ..diagnostics import Report, Span, nearest
 from ..ir import Physical
 from ..loader import Node
 from ..spec import CapabilityEntry, DeviceLayout
@@ -156,7 +154,7 @@ def _catalogued(chain: Chain, entry: CapabilityEntry, span: Span, report: Report
     except KeyError:
         names = catalog.names(chain)
         other = Chain.EXTENDED if chain is Chain.STANDARD else Chain.STANDARD
-        near = difflib.get_close_matches(entry.cap, names, n=1, cutoff=0.5)
+        near = nearest(entry.cap, names)
         if entry.cap in catalog.names(other):
             way_out = (
                 f"'{entry.cap}' belongs into the list '{'extended' if other is Chain.EXTENDED else 'capabilities'}'"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping
 
 from ..catalog import Chain, Field, Place, View, encoder
-from ..diagnostics import Report, Span
+from ..diagnostics import Report, Span, nearest
 from ..loader import Node
 from ..spec import FieldValue
 
@@ -68,7 +67,7 @@ def _find(view: View, path: str, node: Node, key: str, report: Report) -> tuple[
     except KeyError:
         known = [p for p in view.known_paths() if p.partition(".")[0] not in _STRUCTURAL]
         last = path.rpartition(".")[2]
-        near = [p for p in known if p.rpartition(".")[2] == last] or difflib.get_close_matches(path, known, 1, 0.6)
+        near = [p for p in known if p.rpartition(".")[2] == last] or nearest(path, known)
         registers = [p for p in known if "." not in p]
         report.add(
             "VPCI1107",

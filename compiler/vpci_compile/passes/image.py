@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 from ..catalog import CLEARED, WRITABLE, Access, Register, View
 from ..diagnostics import Report, Span
@@ -50,8 +50,7 @@ class Canvas:
         return ConfigSpace(**{name: bytes(getattr(self, name)) for name in ("value", *MASKS)})
 
 
-@dataclass(frozen=True, slots=True)
-class _Bits:
+class _Bits(NamedTuple):
     """Bits of a register: a guest writes them, clears them by writing 1, pulses them; the VMM always answers them."""
 
     written: int

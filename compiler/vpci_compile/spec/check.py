@@ -1,14 +1,13 @@
-"""A tree against the language: every mistake becomes a diagnostic at its place, with the nearest known name."""
+"""A tree against the language: every mistake becomes one diagnostic at its place, with the nearest known name."""
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from ..diagnostics import Report
+from ..diagnostics import Report, nearest
 from ..loader import Node
 from .device import DeviceLayout
 
@@ -24,34 +23,78 @@ def device_layout(tree: Node, report: Report) -> DeviceLayout:
     try:
         return DeviceLayout.model_validate(tree.plain())
     except ValidationError as error:
-        for row in error.errors(include_url=False):
-            _complain(tree, row, report)
+        _Complaints(tree, error.errors(include_url=False), report).write()
         report.stop_on_errors()
         raise
 
 
-def _complain(tree: Node, row: Any, report: Report) -> None:
-    path = _real_path(tree, row["loc"])
-    kind = row["type"]
-    name = str(path[-1]) if path else "the document"
-    if kind == "extra_forbidden":
-        known = _known_keys(row["loc"])
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-        report.add(
+class _Complaints:
+    """What pydantic found, by place: a value that fits no member of a union comes once for each, and is one mistake."""
+
+    def __init__(self, tree: Node, rows: Iterable[Any], report: Report) -> None:
+        self.tree, self.report = tree, report
+        self.unknown: list[tuple[Path, Any]] = []
+        self.missing: list[tuple[Path, Any]] = []
+        self.values: dict[Path, list[Any]] = {}
+        for row in rows:
+            path = _real_path(tree, row["loc"])
+            if row["type"] == "extra_forbidden" or row["loc"][-1:] == ("[key]",):
+                self.unknown.append((path, row))
+            elif row["type"] == "missing":
+                self.missing.append((path, row))
+            else:
+                self.values.setdefault(path, []).append(row)
+
+    def write(self) -> None:
+        meant: set[Path] = set()  # keys that a misspelt one stands for: they are not missing, too
+        for path, row in self.unknown:
+            near = self._unknown(path, row)
+            meant.update((*path[:-1], name) for name in near)
+        inherits = any(path[:1] == ("extends",) for path in [*self.values, *(path for path, _ in self.missing)])
+        for path, row in self.missing:
+            if path not in meant and not (inherits and len(path) == 1):  # the base may have it
+                self._missing(path, row)
+        places = [*self.values, *(path for path, _ in [*self.unknown, *self.missing])]
+        for path, rows in self.values.items():
+            inner = [row for row in rows if not row["type"].endswith("_type")]
+            if not inner and any(len(other) > len(path) and other[: len(path)] == path for other in places):
+                continue  # one member of the union fits but for what is inside
+            message, help_text = _sentence(rows)
+            if not path:
+                help_text = "a layout begins with 'vpci: 1', a mapping of keys"
+            self.report.add("VPCI1103", self.tree.span_of(*path), f"{_where(path)}: {message}", help=help_text or ())
+
+    def _unknown(self, path: Path, row: Any) -> list[str]:
+        parent = self.tree.find(path[:-1])
+        known = [name for name in _known_keys(row) if name not in parent.keys]
+        near = nearest(str(path[-1]), known)
+        self.report.add(
             "VPCI1101",
-            tree.key_of(*path),
-            f"unknown key '{name}'",
-            help=f"did you mean '{near[0]}'?" if near else f"known here: {', '.join(known)}",
+            self.tree.key_of(*path),
+            f"unknown key '{path[-1]}'{_in(path)}",
+            help=f"did you mean '{near[0]}'?" if near else f"keys that can be added here: {', '.join(known)}",
         )
-    elif kind == "missing":
-        report.add(
+        return near
+
+    def _missing(self, path: Path, row: Any) -> None:
+        described = _described(row["loc"])
+        if described[1:2].islower():
+            described = described[0].lower() + described[1:]
+        self.report.add(
             "VPCI1102",
-            tree.key_of(*path[:-1]) if len(path) > 1 else tree.span,
-            f"'{name}' is missing" + (f" in '{path[-2]}'" if len(path) > 1 else ""),
-            help=f"add '{name}': {_described(row['loc'])}",
+            self.tree.key_of(*path[:-1]) if len(path) > 1 else self.tree.span,
+            f"'{path[-1]}' is missing{_in(path)}",
+            help=f"add '{path[-1]}': {described}" if described else f"add '{path[-1]}'",
         )
-    else:
-        report.add("VPCI1103", tree.span_of(*path), f"{_where(path)}: {_sentence(row)}")
+
+
+def _in(path: Path) -> str:
+    """Where the key at the end of `path` stands, for messages."""
+    if len(path) < 2:
+        return ""
+    if isinstance(path[-2], int):
+        return f" in an entry of '{path[-3]}'"
+    return f" in '{'.'.join(str(step) for step in path[:-1])}'"
 
 
 def _real_path(tree: Node, loc: Sequence[str | int]) -> Path:
@@ -92,9 +135,15 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
     return [model for inner in getattr(annotation, "__args__", ()) for model in _models(inner)]
 
 
-def _known_keys(loc: Sequence[str | int]) -> list[str]:
-    model = _model_at(loc[:-1])
+def _known_keys(row: Any) -> list[str]:
+    if row["loc"][-1] == "[key]":
+        return _choices(row)
+    model = _model_at(row["loc"][:-1])
     return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _choices(row: Any) -> list[str]:
+    return [part.strip("'") for part in row["ctx"]["expected"].replace(" or ", ", ").split(", ")]
 
 
 def _described(loc: Sequence[str | int]) -> str:
@@ -108,34 +157,71 @@ def _described(loc: Sequence[str | int]) -> str:
 
 
 def _where(path: Path) -> str:
-    return f"'{path[-1]}'" if path and isinstance(path[-1], str) else "this entry"
+    if not path:
+        return "the document"
+    return f"'{path[-1]}'" if isinstance(path[-1], str) else f"an entry of '{path[-2]}'"
 
 
-_KINDS = {"dict": "a mapping", "list": "a list", "string": "text", "int": "a number", "bool": "true or false"}
+_KINDS = {
+    "dict": "a mapping", "model": "a mapping", "list": "a list", "string": "text", "int": "a number",
+    "bool": "true or false",
+}  # fmt: skip
+_NO_NUMBER = "is not a number"  # the end of what scalars.py says: as good as pydantic's own int_type
 
 
-def _sentence(row: Any) -> str:
-    kind, context = row["type"], row.get("ctx") or {}
-    shown = _shown(row["input"])
-    if kind == "value_error":
-        return str(context["error"])
+def _sentence(rows: list[Any]) -> tuple[str, str]:
+    """What is wrong with one value, and the way out ("" for none)."""
+    row = rows[0]
+    kind, context, value = row["type"], row.get("ctx") or {}, row["input"]
+    wanted = dict.fromkeys(filter(None, map(_wanted, rows)))
+    if len(wanted) == len({_wanted(row) for row in rows}):
+        return f"{_shown(value)} where {_either(list(wanted))} is expected", ""
+    for row in rows:
+        if row["type"] == "value_error" and _wanted(row) is None:
+            return str(row["ctx"]["error"]), ""
     if kind == "literal_error":
-        return f"{shown} is not one of {context['expected'].replace(' or ', ', ')}"
-    if kind == "model_type":
-        return f"{shown} is not a mapping of keys"
-    if kind.endswith("_type"):
-        wanted = _KINDS.get(kind.removesuffix("_type"))
-        return f"{shown} is not {wanted}" if wanted else row["msg"]
+        return _choice(value, _choices(row))
     if kind == "string_pattern_mismatch":
-        return f"{shown} has characters that are not allowed (lower case letters, digits, '.', '_', '-')"
-    return f"{shown}: {row['msg'][:1].lower()}{row['msg'][1:]}"
+        if len(value) > 64:
+            return f"{_shown(value)} has {len(value)} characters, at most 64 are allowed", ""
+        return (
+            f"{_shown(value)} is no name",
+            "a name has lower case letters, digits, '.', '_' and '-', and begins with a letter or a digit",
+        )
+    if kind == "string_too_long":
+        return f"text of {len(value)} characters, at most {context['max_length']} are allowed", ""
+    if kind == "greater_than_equal":
+        return f"{_shown(value)} is less than {context['ge']}", ""
+    if kind == "less_than_equal":
+        return f"{_shown(value)} is more than {context['le']}", ""
+    return f"{_shown(value)}: {row['msg'][:1].lower()}{row['msg'][1:]}", ""
+
+
+def _wanted(row: Any) -> str | None:
+    """The kind of value that one member of a union takes, or None where it says more than that."""
+    kind = row["type"]
+    if kind == "value_error":
+        return _KINDS["int"] if str(row["ctx"]["error"]).endswith(_NO_NUMBER) else None
+    return _KINDS.get(kind.removesuffix("_type")) if kind.endswith("_type") else None
+
+
+def _either(words: list[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
+
+
+def _choice(value: Any, choices: list[str]) -> tuple[str, str]:
+    near = nearest(str(value), choices)
+    if len(choices) == 1:
+        return f"{_shown(value)} where only {choices[0]} is known", ""
+    return f"{_shown(value)} is not one of {', '.join(choices)}", f"did you mean '{near[0]}'?" if near else ""
 
 
 def _shown(value: Any) -> str:
     if isinstance(value, dict | list):
         return "a mapping" if isinstance(value, dict) else "a list"
-    text = {True: "true", False: "false", None: "nothing"}.get(value) if not isinstance(value, str) else None
-    if value is None or isinstance(value, bool):
-        return str(text)
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return "true" if value else "false"
     text = f"'{value}'" if isinstance(value, str) else str(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

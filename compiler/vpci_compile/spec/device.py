@@ -223,7 +223,7 @@ class DeviceLayout(_Part):
     """Ranges that placement keeps away from."""
     physical: PhysicalEntry | None = None
     """The device behind the function. Leave out for a function that has none."""
-    guest: GuestEntry = GuestEntry()
+    guest: Annotated[GuestEntry, Field(default_factory=GuestEntry)]
     """Where the function sits in the guest."""
     initiators: Annotated[int, Field(ge=0, le=64)] = 0
     """NUMA nodes that the function brings as ACPI generic initiator: 8 for a Grace GPU."""

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from ..diagnostics import Report, Span
+from ..diagnostics import Report, Span, nearest
 from ..loader import Node, Scalar, load
 
 _MAX_DEPTH = 16
@@ -26,7 +26,8 @@ def resolve(tree: Node, path: Path, find: Finder, report: Report) -> Node:
     """The tree with its bases below it and its parameters filled in.
 
     Raises:
-        Failed: VPCI1104 (no such base, or a cycle), VPCI1105 (parameter unknown or not set), or what loading says.
+        Failed: VPCI1104 (no such base, or a cycle), VPCI1105 (parameter unknown or not set), VPCI1112 (an entry to
+            remove that no base has), or what loading says.
     """
     merged = _with_bases(tree, path, find, report, (path.resolve(),))
     report.stop_on_errors()
@@ -52,14 +53,24 @@ def _with_bases(tree: Node, path: Path, find: Finder, report: Report, seen: tupl
         )
         return tree
     base_path, shown = found
-    if base_path.resolve() in seen or len(seen) > _MAX_DEPTH:
-        report.add("VPCI1104", inner.span, f"'{inner.value}' extends itself, in the end", help="break the circle")
+    if base_path.resolve() in seen:
+        way = [known.name for known in (*seen[seen.index(base_path.resolve()) :], base_path)]
+        report.add(
+            "VPCI1104",
+            inner.span,
+            f"'{inner.value}' extends itself",
+            note=f"the way there: {' -> '.join(way)}",
+            help="let one of them extend another layout, or none",
+        )
+        return tree
+    if len(seen) > _MAX_DEPTH:
+        report.add("VPCI1104", inner.span, f"more than {_MAX_DEPTH} layouts extend one another")
         return tree
     base = _with_bases(load(base_path, shown), base_path, find, report, (*seen, base_path.resolve()))
     values = node.find(["with"]) if isinstance(node.value, dict) and "with" in node.keys else None
     if values is not None:
         base = _set_parameters(base, values, report)
-    return _merge(base, tree)
+    return _merge(base, tree, report)
 
 
 def _set_parameters(base: Node, values: Node, report: Report) -> Node:
@@ -67,18 +78,22 @@ def _set_parameters(base: Node, values: Node, report: Report) -> Node:
     known = dict(declared.items()) if declared is not None else {}
     for name in values.keys:
         if name not in known:
-            names = ", ".join(known) or "none"
             report.add(
                 "VPCI1105",
                 values.keys[name],
                 f"the base has no parameter '{name}'",
-                help=f"parameters of the base: {names}",
+                help=_near(name, known, "parameters of the base"),
             )
     over = Node({"parameters": values}, base.span, {"parameters": values.span})
-    return _merge(base, over)
+    return _merge(base, over, report)
 
 
-def _merge(base: Node, over: Node, name: str = "") -> Node:
+def _near(name: str, known: dict[str, Node], what: str) -> str:
+    near = nearest(name, known)
+    return f"did you mean '{near[0]}'?" if near else f"{what}: {', '.join(known) or 'none'}"
+
+
+def _merge(base: Node, over: Node, report: Report, name: str = "") -> Node:
     below, above = base.value, over.value
     if isinstance(below, dict) and isinstance(above, dict):
         entries, keys = dict(below), dict(base.keys)
@@ -87,27 +102,40 @@ def _merge(base: Node, over: Node, name: str = "") -> Node:
             if node.value is None and key in below:
                 del entries[key], keys[key]
             elif key in below:
-                entries[key] = _merge(below[key], node, key)
+                entries[key] = _merge(below[key], node, report, key)
             else:
                 entries[key] = node
         return Node(entries, over.span, keys)
     if isinstance(below, list) and isinstance(above, list) and name in _MERGED_LISTS:
-        return Node(_merged_entries(below, above, _MERGED_LISTS[name]), over.span)
+        return Node(_merged_entries(below, above, _MERGED_LISTS[name], report), over.span)
     return over
 
 
-def _merged_entries(below: list[Node], above: list[Node], naming: tuple[str, ...]) -> list[Node]:
+def _merged_entries(below: list[Node], above: list[Node], naming: tuple[str, ...], report: Report) -> list[Node]:
     entries: list[Node | None] = list(below)
     taken: set[int] = set()
     for node in above:
         match = _same(entries, node, naming, taken)
         removed = isinstance(node.value, dict) and "remove" in node.value and node.value["remove"].value is True
-        if match is None:
+        if match is None and removed:
+            _nothing_to_remove(below, node, naming, report)
+        elif match is None:
             entries.append(node)
-            continue
-        taken.add(match)
-        entries[match] = None if removed else _merge(entries[match] or node, node)
+        else:
+            taken.add(match)
+            entries[match] = None if removed else _merge(entries[match] or node, node, report)
     return [node for node in entries if node is not None]
+
+
+def _nothing_to_remove(below: list[Node], node: Node, naming: tuple[str, ...], report: Report) -> None:
+    named = next((node.find([key]) for key in naming if key in node.keys), node)
+    there = [str(entry.find([key]).value) for entry in below for key in naming if key in entry.keys]
+    report.add(
+        "VPCI1112",
+        named.span,
+        f"no base has an entry '{named.value}' to remove" if named is not node else "an entry to remove without a name",
+        help=f"entries of the base: {', '.join(there)}" if there else "the base has no entries here",
+    )
 
 
 def _same(entries: list[Node | None], node: Node, naming: tuple[str, ...], taken: set[int]) -> int | None:
@@ -148,11 +176,12 @@ def _filled(node: Node, parameters: dict[str, Node], report: Report) -> Node:
 
 def _parameter(name: str, span: Span, parameters: dict[str, Node], report: Report) -> Scalar:
     found = parameters.get(name)
-    if found is None or isinstance(found.value, dict | list):
-        known = ", ".join(parameters) or "none"
-        report.add("VPCI1105", span, f"there is no parameter '{name}'", help=f"parameters here: {known}")
+    if found is None:
+        help_text = _near(name, parameters, "parameters here")
+        report.add("VPCI1105", span, f"there is no parameter '{name}'", help=help_text)
         return 0
-    if found.value is None:
+    value = found.value
+    if value is None:
         report.add(
             "VPCI1105",
             span,
@@ -161,4 +190,14 @@ def _parameter(name: str, span: Span, parameters: dict[str, Node], report: Repor
             help=f"set it: extends: {{layout: ..., with: {{{name}: ...}}}}",
         )
         return 0
-    return found.value
+    if isinstance(value, dict | list) or (isinstance(value, str) and "${" in value):
+        what = "names another parameter" if isinstance(value, str) else "is no plain value"
+        report.add(
+            "VPCI1105",
+            span,
+            f"the value of parameter '{name}' {what}",
+            labels=[(found.span, "declared here")],
+            help="a parameter is a number, true, false or text",
+        )
+        return 0
+    return value

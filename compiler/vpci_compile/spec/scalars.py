@@ -89,11 +89,12 @@ def bdf(value: Any) -> tuple[int, int, int, int]:
 
 
 def hex_bytes(value: Any) -> bytes:
-    """Bytes in hex, spaces allowed: `"02 10 a1 74"`. A number of less than ten digits reads as its digits."""
-    text = f"{value:02d}" if isinstance(value, int) and not isinstance(value, bool) else value
-    if not isinstance(text, str) or not _HEX.fullmatch(text.strip()):
+    """Bytes in hex, spaces allowed: `"02 10 a1 74"`. Never a bare number: 10 and 0x10 would be two different bytes."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        raise ValueError(f'{value} without quotes is a number, not a run of bytes; write "{value:02x}" for this value')
+    if not isinstance(value, str) or not _HEX.fullmatch(value.strip()):
         raise ValueError(f'{value!r} is not a run of bytes; write two hex digits a byte: "02 10 a1 74"')
-    return bytes.fromhex(re.sub(r"[\s:]", "", text))
+    return bytes.fromhex(re.sub(r"[\s:]", "", value))
 
 
 U8 = _bits(8)
