@@ -80,7 +80,8 @@ class Field:
         return ((1 << self.width) - 1) << self.low
 
 
-class Repeat(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)
+class Repeat:
     """A register that stands `count` times, `stride` bytes apart; the first is number `first`.
 
     With `each` all that stands in each of so many groups: then the names are NAME0_0, NAME0_1, NAME1_0 and so on.

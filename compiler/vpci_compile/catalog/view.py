@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from . import expressions
 from .model import Access, Capability, Chain, Field, Register
@@ -15,7 +16,8 @@ _INDEXED = re.compile(r"(.*?)(?:(\d+)_)?(\d+)")
 MAX_STRUCTURE = 4096
 
 
-class Place(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Place:
     """A register that exists in this structure: its name with index, and `offset` from the structure's start."""
 
     name: str

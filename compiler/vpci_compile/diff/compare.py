@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from ..diagnostics import Span
 from ..ir import Bar, FieldAt, Function, Kind, Structure
@@ -187,7 +187,7 @@ def _regions(left: Function, right: Function) -> Iterator[Difference]:
         one, other = ours.get(slot), theirs.get(slot)
         texts = [
             ", ".join(
-                f"{f.name} {getattr(region, f.name)}" for f in fields(region) if f.name not in ("origin", "instead_of")
+                f"{name} {getattr(region, name)}" for name in region._fields if name not in ("origin", "instead_of")
             )
             if region
             else ""

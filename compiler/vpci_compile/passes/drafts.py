@@ -102,9 +102,10 @@ def _capability(
     if entry.source == "copied" and entry.at is not None and work.physical_bytes:
         taken = work.physical_bytes[entry.at :]
         body[: len(taken)] = taken
-    head = chain.header_bytes
-    body[:head] = bytes(head)
     version = entry.version if entry.version is not None else known.version if known is not None else 1
+    # The id and version stand in the bytes from the start: the length of some structures depends on the version.
+    header = number | version << 16 if chain is Chain.EXTENDED else number & 0xFF
+    body[: chain.header_bytes] = header.to_bytes(chain.header_bytes, "little")
     at = NULL_OFFSET if entry.at is None else entry.at
     kind = work.layout.identity.header_type
     draft = Draft(
