@@ -1,8 +1,8 @@
 """What lspci says of real captures, and the captures' structures found without the product's own importer.
 
-    for capture in captures():                 # name, bytes of config space, structures
-        shown = decoded()[capture.name]        # header lines and a block for each capability
-        for block in shown.blocks: ...         # block.offset, .extended, .title, .lines, .text
+for capture in captures():                 # name, bytes of config space, structures
+    shown = decoded()[capture.name]        # header lines and a block for each capability
+    for block in shown.blocks: ...         # block.offset, .extended, .title, .lines, .text
 """
 
 from __future__ import annotations
@@ -101,8 +101,8 @@ def require(newest: bool = True) -> None:
     """Skip the calling test, with a reason, where there is nothing to compare or nobody to compare with."""
     if binary() is None:
         pytest.skip("no lspci here (set VPCI_LSPCI, or run tools/fetch-judges.sh)")
-    if newest and version() < (3, 14):
-        pytest.skip(f"lspci {'.'.join(map(str, version()))} is older than 3.14, whose words these tests compare")
+    if newest and version() < (3, 15):
+        pytest.skip(f"lspci {'.'.join(map(str, version()))} is older than 3.15, whose words these tests compare")
     if not captures():
         pytest.skip("no captures here (set VPCI_CAPTURES)")
 
@@ -211,9 +211,7 @@ def show(spaces: dict[str, bytes], ids: str = "-nn") -> dict[str, Shown]:
     with tempfile.NamedTemporaryFile("w", suffix=".lspci") as file:
         file.writelines(_dump(spaces[name], f"{number:04x}:00:00.0") for number, name in enumerate(names, 1))
         file.flush()
-        done = subprocess.run(
-            [program, "-F", file.name, "-D", "-vvv", ids], capture_output=True, text=True, check=True
-        )
+        done = subprocess.run([program, "-F", file.name, "-D", "-vvv", ids], capture_output=True, text=True, check=True)
     found: dict[str, Shown] = {}
     for paragraph in done.stdout.split("\n\n"):
         lines = paragraph.strip("\n").splitlines()

@@ -9,7 +9,8 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from catalog.lspci import ROOT
+
+from .lspci import ROOT
 
 _DEFINE = re.compile(r"#\s*define\s+(\w+)(\(?)[ \t]*(.*)")
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)

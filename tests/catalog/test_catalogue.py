@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from catalog.lspci import ROOT
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from vpci_compile import catalog
 from vpci_compile.catalog import Capability, Chain, Place, Register, View
+
+from .lspci import ROOT
 
 ALL = [(chain, name) for chain in Chain for name in catalog.names(chain)]
 BY_NAME = pytest.mark.parametrize(("chain", "name"), ALL, ids=[f"{chain}-{name}" for chain, name in ALL])

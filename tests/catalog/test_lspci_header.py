@@ -87,7 +87,9 @@ def header(key: str) -> tuple[str, Reader]:
 def test_lines(name: str) -> None:
     lspci.require()
     wrong: list[str] = []
-    keys = [key for key in spaces() if (key.rpartition("-")[0] if key.rpartition("-")[0] in DECODED else "captures") == name]
+    keys = [
+        key for key in spaces() if (key.rpartition("-")[0] if key.rpartition("-")[0] in DECODED else "captures") == name
+    ]
     for key in keys:
         theirs, reader = header(key)
         ours = tidy(" ".join(DECODED[reader.view.capability.name](reader)))

@@ -63,9 +63,7 @@ def common(r: Reader) -> Iterator[str]:
     if r["command.master"]:
         yield say(r, "Latency: {latency_timer}")
         if r.view.capability.name == "type0":
-            limits = [
-                f"{r.shown(name)} {word}" for name, word in (("min_gnt", "min"), ("max_lat", "max")) if r[name]
-            ]
+            limits = [f"{r.shown(name)} {word}" for name, word in (("min_gnt", "min"), ("max_lat", "max")) if r[name]]
             yield f"({', '.join(limits)})" if limits else ""
         if r["cache_line_size"]:
             yield say(r, ", Cache Line Size: {cache_line_size}")

@@ -54,7 +54,9 @@ def link(r: Reader, kind: int) -> Iterator[str]:
     speed = compared(kind, r["lnksta.speed"], r["lnkcap.speed"])
     width = compared(kind, r["lnksta.width"], r["lnkcap.width"])
     yield say(r, f"LnkSta: Speed {{lnksta.speed}}{speed}, Width {{lnksta.width}}{width}")
-    yield r.flags("lnksta", "TrErr=training_error Train=training SlotClk=slot_clock DLActive=dllla BWMgmt=lbms ABWMgmt=labs")
+    yield r.flags(
+        "lnksta", "TrErr=training_error Train=training SlotClk=slot_clock DLActive=dllla BWMgmt=lbms ABWMgmt=labs"
+    )
 
 
 LATENCIES = ((1, "L0s", "l0s_exit"), (2, "L1", "l1_exit"))
@@ -139,7 +141,9 @@ def link2(r: Reader, kind: int) -> Iterator[str]:
     yield say(r, "ComplianceSOS{lnkctl2.comp_sos:+} Compliance Preset/De-emphasis: {lnkctl2.comp_preset}")
     yield say(r, "LnkSta2: Current De-emphasis Level: {lnksta2.deemphasis},")
     yield r.flags("lnksta2", "EqualizationComplete=eq_complete EqualizationPhase1=eq_phase1")
-    yield r.flags("lnksta2", "EqualizationPhase2=eq_phase2 EqualizationPhase3=eq_phase3 LinkEqualizationRequest=eq_request")
+    yield r.flags(
+        "lnksta2", "EqualizationPhase2=eq_phase2 EqualizationPhase3=eq_phase3 LinkEqualizationRequest=eq_request"
+    )
     yield say(r, "Retimer{lnksta2.retimer:+} 2Retimers{lnksta2.two_retimers:+} CrosslinkRes: {lnksta2.crosslink},")
     yield say(r, "FltMode{lnksta2.flit:+}")
     if r["lnkcap2.drs"] and kind in (ROOT, DOWNSTREAM, TO_PCIE):

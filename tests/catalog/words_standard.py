@@ -14,7 +14,9 @@ HT_REVISION = 0x22  # 1.02: from here on lspci shows all of a link
 def pm(r: Reader) -> Iterator[str]:
     yield say(r, "Power Management version {pmc.version}")
     yield say(r, "Flags: PMEClk{pmc.pme_clock:+} DSI{pmc.dsi:+} D1{pmc.d1:+} D2{pmc.d2:+} AuxCurrent={pmc.aux_current}")
-    yield say(r, "PME(D0{pmc.pme_d0:+},D1{pmc.pme_d1:+},D2{pmc.pme_d2:+},D3hot{pmc.pme_d3hot:+},D3cold{pmc.pme_d3cold:+})")
+    yield say(
+        r, "PME(D0{pmc.pme_d0:+},D1{pmc.pme_d1:+},D2{pmc.pme_d2:+},D3hot{pmc.pme_d3hot:+},D3cold{pmc.pme_d3cold:+})"
+    )
     yield say(r, "Status: {pmcsr.power_state} NoSoftRst{pmcsr.no_soft_reset:+} PME-Enable{pmcsr.pme_enable:+}")
     yield say(r, "DSel={pmcsr.data_select} DScale={pmcsr.data_scale} PME{pmcsr.pme_status:+}")
     if r["bse"]:
@@ -28,7 +30,9 @@ def agp(r: Reader) -> Iterator[str]:
         return "Rate=" + (",".join(set_) or "<none>")
 
     yield say(r, "AGP version {version.major:x}.{version.minor:x}")
-    yield say(r, "Status: RQ={status.rq} Iso{status.isoch:+} ArqSz={status.arq_size} Cal={status.cal} SBA{status.sba:+}")
+    yield say(
+        r, "Status: RQ={status.rq} Iso{status.isoch:+} ArqSz={status.arq_size} Cal={status.cal} SBA{status.sba:+}"
+    )
     yield say(r, "ITACoh{status.ita_coh:+} GART64{status.gart64:+} HTrans{status.htrans:+} 64bit{status.addr64:+}")
     yield say(r, "FW{status.fw:+} AGP3{status.agp3:+} " + rates("status"))
     yield say(r, "Command: RQ={command.rq} ArqSz={command.arq_size} Cal={command.cal} SBA{command.sba:+}")
@@ -61,9 +65,11 @@ def pcix(r: Reader) -> Iterator[str]:
     yield say(r, "PCI-X bridge device Secondary Status: 64bit{sec_status.bit64:+} 133MHz{sec_status.mhz133:+}")
     yield say(r, "SCD{sec_status.spl_disc:+} USC{sec_status.unx_spl:+} SCO{sec_status.spl_over:+}")
     yield say(r, "SRD{sec_status.spl_delay:+}")
-    # lspci looks at three of the field's four bits, and knows the names of mode 1 with parity
+    # lspci looks at three of the field's four bits, and knows the first four values by name
     low = r["sec_status.freq"] & 7
-    yield f"Freq={r.shown('sec_status.freq') if low == r['sec_status.freq'] < 4 else ('conv', '66MHz', '100MHz', '133MHz')[low] if low < 4 else f'?{low}'}"
+    names = ("conv", "66MHz", "100MHz", "133MHz")
+    assert r["sec_status.freq"] > 3 or r.shown("sec_status.freq") == names[low]
+    yield f"Freq={names[low] if low < 4 else f'?{low}'}"
     yield say(r, "Status: Dev={br_status.bus}:{br_status.devfn} 64bit{br_status.bit64:+} 133MHz{br_status.mhz133:+}")
     yield say(r, "SCD{br_status.spl_disc:+} USC{br_status.unx_spl:+} SCO{br_status.spl_over:+}")
     yield say(r, "SRD{br_status.spl_delay:+}")
@@ -169,7 +175,9 @@ def ht_slave(r: Reader) -> Iterator[str]:
         yield "Feature Capability: " + r.flags("feature", FEATURES)
         yield from ht_frequency(r, "1")
         yield "Error Handling: " + r.flags("error_handling", ERRORS)
-        yield say(r, "Prefetchable memory behind bridge Upper: {mem_base_upper}-{mem_limit_upper} Bus Number: {bus_number}")
+        yield say(
+            r, "Prefetchable memory behind bridge Upper: {mem_base_upper}-{mem_limit_upper} Bus Number: {bus_number}"
+        )
 
 
 def ht_host(r: Reader) -> Iterator[str]:
@@ -184,7 +192,9 @@ def ht_host(r: Reader) -> Iterator[str]:
     yield say(r, "Revision ID: {host_revision.major}.{host_revision.minor}")
     if new:
         yield from ht_frequency(r, "")
-        yield "Feature Capability: " + r.flags("host_feature", FEATURES + " ExtRS=ext_register_set UCnfE=upstream_config")
+        yield "Feature Capability: " + r.flags(
+            "host_feature", FEATURES + " ExtRS=ext_register_set UCnfE=upstream_config"
+        )
         if r["host_feature.ext_register_set"]:
             yield "Error Handling: " + r.flags("error_handling_host", ERRORS)
             yield say(r, "Prefetchable memory behind bridge Upper: {host_mem_base_upper}-{host_mem_limit_upper}")
@@ -207,4 +217,6 @@ def ht(r: Reader) -> Iterator[str]:
     elif "own_revision" in names:
         yield say(r, "HyperTransport: {type.type}: {own_revision.major}.{own_revision.minor}")
     else:
-        yield say(r, "HyperTransport: {type.type}" if r["type.type"] not in HT_NEW else "HyperTransport: #{type.type:02x}")
+        yield say(
+            r, "HyperTransport: {type.type}" if r["type.type"] not in HT_NEW else "HyperTransport: #{type.type:02x}"
+        )

@@ -91,6 +91,13 @@ def _reach(draft: Draft) -> None:
         draft.report.add("VPCI1706", draft.origin, message, help=how)
         return
     if not any(link.id == _PCI_EXPRESS for link in chains.standard(data).links):
+        if _is_alias(data):
+            draft.report.add(
+                "VPCI1714",
+                draft.origin,
+                f"the extended space repeats the first {CONVENTIONAL_BYTES} bytes: the function has no more than these",
+                help=f"import its first {CONVENTIONAL_BYTES} bytes alone ('lspci -xxx')",
+            )
         return
     extended = data[CONVENTIONAL_BYTES:]
     if len(data) == CONVENTIONAL_BYTES:
@@ -99,3 +106,12 @@ def _reach(draft: Draft) -> None:
     elif extended and extended.count(0xFF) == len(extended):
         message = "the extended space of a PCI Express function reads as ones: nothing answered there"
         draft.report.add("VPCI1707", draft.origin, message, help="is ECAM (MMCONFIG) enabled on that machine?")
+
+
+def _is_alias(data: bytes) -> bool:
+    """Whether the ids stand at each multiple of 256: an old bridge drops the upper address bits.
+
+    The rule is that of Linux, drivers/pci/probe.c, pci_ext_cfg_is_aliased.
+    """
+    copies = range(CONVENTIONAL_BYTES, len(data) - 3, CONVENTIONAL_BYTES)
+    return len(copies) > 0 and all(data[at : at + 4] == data[:4] for at in copies)

@@ -8,12 +8,11 @@ loose bytes, in the end the whole function does.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
-from .. import loader, passes, spec
 from ..catalog import Chain
-from ..diagnostics import REGISTRY, Diagnostic, Failed, Report, Severity, Source
+from ..diagnostics import REGISTRY, Diagnostic, Failed, Report, Severity
 from ..ir import Function
-from ..passes import device
 from . import plan as planning
 from . import write_layout
 from .model import Capture
@@ -21,29 +20,28 @@ from .plan import Choices, Key, Plan
 
 _ROUNDS = 12
 _SHOWN_RUNS = 8
+NOBODY = 0xFFFF  # the vendor id that reads back where no function answers
 
 
-def layout_text(capture: Capture) -> tuple[str, tuple[Diagnostic, ...]]:
+Compile = Callable[[str], Function]
+"""The text of a layout to its function; raises Failed. The pipeline stands above this package, so it is handed in."""
+
+
+def layout_text(capture: Capture, compile_text: Compile) -> tuple[str, tuple[Diagnostic, ...]]:
     """The layout of a captured function as YAML, and notes on what could not be accounted for."""
     choices = Choices()
-    for _ in range(_ROUNDS):
+    for number in range(_ROUNDS):
+        if number == _ROUNDS - 3:
+            choices.flat = choices.no_bars = True
         made = planning.make(capture, choices)
         report = _remarks(made)
         text = write_layout.text(made, [d.message for d in report.diagnostics])
-        if _settled(made, text):
+        if _settled(made, text, compile_text):
             return text, tuple(report.sorted())
     raise AssertionError(f"no layout gives back {capture.label}")  # a flat layout does, by construction
 
 
-def compile_text(text: str) -> Function:
-    """The function that a layout without bases and captures compiles to; raises as `passes.compile_function`."""
-    report = Report()
-    tree = loader.parse(Source("import", text))
-    layout = spec.device_layout(tree, report)
-    return passes.compile_function(layout, tree, report, b"", device.physical(layout, tree, report))
-
-
-def _settled(made: Plan, text: str) -> bool:
+def _settled(made: Plan, text: str, compile_text: Compile) -> bool:
     """Whether `text` gives back the capture; if not, the plan's choices are changed, so the next text is nearer."""
     choices = made.choices
     try:
@@ -145,11 +143,8 @@ def _remarks(made: Plan) -> Report:
         report.add("VPCI1722", capture.place(offset), f"the {chain} structure at {offset:#x} is given as loose bytes")
     unsized = [bar.key for bar in made.bars if bar.size is None]
     if unsized:
-        what = (
-            f"size of BAR {', '.join(unsized)} unknown"
-            if len(unsized) == 1
-            else f"sizes of BARs {', '.join(unsized)} unknown"
-        )
+        many = len(unsized) > 1
+        what = f"{'sizes' if many else 'size'} of BAR{'s' if many else ''} {', '.join(unsized)} unknown"
         report.add("VPCI1724", capture.place(0x10), f"{what}: see 'lspci -v' or the sysfs file 'resource'")
     return report
 
@@ -157,11 +152,8 @@ def _remarks(made: Plan) -> Report:
 def _virtual(capture: Capture) -> str:
     """What a guest sees of a virtual function instead of what it reads as."""
     words = "a virtual function reads ffff as its ids, and its BARs as 0; vfio-pci shows a guest"
-    ids = (
-        f" {capture.ids[0]:04x}:{capture.ids[1]:04x}"
-        if capture.ids and capture.ids[0] != 0xFFFF
-        else " the ids of its PF"
-    )
+    known = capture.ids is not None and capture.ids[0] != NOBODY
+    ids = f" {capture.ids[0]:04x}:{capture.ids[1]:04x}" if capture.ids and known else " the ids of its PF"
     bars = ", ".join(
         f"{bar.index}: {'mem64' if bar.wide else 'mem32'}{' prefetchable' if bar.prefetchable else ''} {bar.size:#x}"
         for bar in capture.bars

@@ -54,9 +54,10 @@ def describe(view: View, length: int, header_type: int, skip: Collection[str] = 
     `skip` holds registers and `register.field` paths that are said elsewhere.
     """
     made = bytearray(SPACE)
+    first = view.capability.chain.header_bytes
+    made[:first] = view.body[:first]
     copy = View(view.capability, made, view.room, header_type)
     found: list[Row] = []
-    first = view.capability.chain.header_bytes
     for place in view.places():
         if place.offset < first or place.offset + place.size > length or place.name in skip:
             continue
@@ -101,12 +102,7 @@ def _row(view: View, place: Place, skip: Collection[str]) -> Row | None:
         plain = only.name in (register.name, place.name)
         return Row(place.name, text if plain else "", {} if plain else {only.name: text}, comment=comment)
     if unnamed:
-        bits = [str(bit) for bit in range(8 * place.size) if unnamed >> bit & 1]
-        parts = ", ".join(f"{one.name} {token(one, said[one.name])}" for one in fields if said[one.name])
-        comment = (
-            f"{_cut(parts, 80)}{'; ' if parts else ''}reserved bit{'s' if len(bits) > 1 else ''} {', '.join(bits)}"
-        )
-        return Row(place.name, f"{value:#x}", comment=comment)
+        return Row(place.name, f"{value:#x}", comment=_reserved(unnamed, fields, said))
     where = _bar_offset(register.fields, said)
     if where:
         return Row(place.name, where)
@@ -116,6 +112,16 @@ def _row(view: View, place: Place, skip: Collection[str]) -> Row | None:
         if said[one.name] or (view.capability.name, register.name, one.name) in _TOLD
     }
     return Row(place.name, fields=told, comment=_comment(view, place, fields))
+
+
+def _reserved(unnamed: int, fields: list[Field], said: dict[str, int]) -> str:
+    """Which bits without a name are set, then the names of the others: what the whole register's number hides."""
+    bits = [str(bit) for bit in range(unnamed.bit_length()) if unnamed >> bit & 1]
+    named = [
+        one.name if one.width == 1 else f"{one.name} {token(one, said[one.name])}" for one in fields if said[one.name]
+    ]
+    text = f"reserved bit{'s' if len(bits) > 1 else ''} {', '.join(bits)}"
+    return _cut(f"{text}; {', '.join(named)}" if named else text, _LONGEST_COMMENT)
 
 
 def _bar_offset(fields: tuple[Field, ...], said: dict[str, int]) -> str:
@@ -134,6 +140,8 @@ def _comment(view: View, place: Place, fields: list[Field]) -> str:
         if not raw or not one.show or any(named.value == raw for named in one.values):
             continue
         text = " ".join(view.decode(place, one).split())
+        if text.partition(" ")[0] == token(one, raw):
+            continue  # "20 bytes" beside `length: 20`
         if re.search(r"[A-Za-z/]", text) and not re.fullmatch(r"(0x)?[0-9a-f]+|[Uu]nknown|[Rr]eserved|\?\?", text):
             parts.append(text)
     return _cut(", ".join(parts), _LONGEST_COMMENT)

@@ -153,7 +153,7 @@ def _structure(plan: Plan, chain: Chain, link: chains.Link, room: int) -> Struct
     body = body[:length].ljust(SPACE, b"\0")
     view = View(known, body, room, kind)
     one = StructurePlan(chain, link, known, length, cut=rule > room)
-    made = bytearray(SPACE)
+    made = bytearray(body[:head].ljust(SPACE, b"\0"))
     if not rough:
         one.rows, made = describe(view, length, kind)
         one.volatile = changing(view, length)
@@ -200,7 +200,7 @@ def _header(plan: Plan) -> bytearray:
     skip.add("status.cap_list")
     plan.header_rows, made = describe(view, length, kind, skip)
     if not agrees:
-        plan.header_rows.append(Row("status.cap_list", str(int(listed))))
+        _tell_list_bit(plan.header_rows, int(listed))
     for at in (*range(0x04), 0x08, 0x09, 0x0A, 0x0B, 0x0E):
         made[at] = body[at]
     for path in ("subsystem_vendor", "subsystem", "cap_ptr"):
@@ -213,6 +213,18 @@ def _header(plan: Plan) -> bytearray:
     for bar in plan.bars:
         made[bar.offset : bar.offset + len(bar.octets)] = bar.octets
     return made[:length]
+
+
+def _tell_list_bit(rows: list[Row], listed: int) -> None:
+    """Say the Capabilities List bit where the structures do not imply it."""
+    status = next((row for row in rows if row.register == "status" and row.fields), None)
+    if status is not None:
+        status.fields["cap_list"] = str(listed)
+    elif any(row.register == "status" for row in rows):
+        rows.append(Row("status.cap_list", str(listed)))  # laid over the number that the whole register has
+    else:
+        at = 1 if rows and rows[0].register == "command" else 0
+        rows.insert(at, Row("status", fields={"cap_list": str(listed)}))
 
 
 # -- the rest ------------------------------------------------------------------------------------------------------
@@ -267,5 +279,5 @@ def _place(plan: Plan) -> str:
         return "port"
     if express is not None:
         at = express.link.offset + 2
-        return "root" if data[at] >> 4 == _RCIEP else "port"
-    return "conventional"
+        return "root" if at < len(data) and data[at] >> 4 == _RCIEP else "port"
+    return "conventional" if len(data) >= CONVENTIONAL_BYTES else "port"

@@ -255,7 +255,12 @@ def _flow(lead: str, items: list[str], close: str) -> Iterator[str]:
 
 
 def _commented(line: str, remark: str) -> str:
-    return f"{line:<{_COMMENT_COLUMN}}  # {remark}" if remark else line
+    """The line with a comment at its end, cut where the page ends."""
+    if not remark:
+        return line
+    lead = f"{line:<{_COMMENT_COLUMN}}  # "
+    room = max(WIDTH + 2 - len(lead), 16)
+    return lead + (remark if len(remark) <= room else f"{remark[: room - 3]}...")
 
 
 def _wrapped(words: str, first: str, then: str) -> Iterator[str]:

@@ -99,6 +99,7 @@ _CODES = (
     Code("VPCI1711", "impossible size of a configuration space"),
     Code("VPCI1712", "sysfs attribute cannot be understood", "warning"),
     Code("VPCI1713", "unknown header type", "warning"),
+    Code("VPCI1714", "extended space is a copy of the first 256 bytes", "warning"),
     Code("VPCI1720", "bytes that belong to no known structure", "note"),
     Code("VPCI1721", "capability that the catalogue does not know", "note"),
     Code("VPCI1722", "structure kept as raw bytes", "note"),

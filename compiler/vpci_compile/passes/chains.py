@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from ..catalog import Chain
 from ..diagnostics import Span
-from .drafts import FIRST_EXTENDED
-from .work import Draft, Work
+from .check_space import astray
+from .drafts import FIRST_EXTENDED, PCI_SIZE
+from .work import NULL_OFFSET, Draft, Work
 
 CAP_PTR = "cap_ptr"
 STATUS_CAP_LIST = "status.cap_list"
@@ -14,10 +17,11 @@ POINTER_MASK = {Chain.STANDARD: 0xFC, Chain.EXTENDED: 0xFFC}  # the low two bits
 
 def link(work: Work) -> None:
     """Write the header of every structure, the capabilities pointer and the Capabilities List bit."""
-    linked = [draft for draft in work.standard if draft.linked]
-    _set_header(work, CAP_PTR, linked[0].offset if linked else 0)
+    standard, extended = _placed(work.standard), _placed(work.extended)
+    linked = [draft for draft in standard if draft.linked]
+    _set_header(work, CAP_PTR, linked[0].offset & 0xFF if linked else 0)
     _set_header(work, STATUS_CAP_LIST, 1 if linked else 0)
-    for chain in (work.standard, work.extended):
+    for chain in (standard, extended):
         for index, draft in enumerate(chain):
             following = next((d for d in chain[index + 1 :] if d.linked or not draft.linked), None)
             target = following.offset if following else 0
@@ -27,12 +31,22 @@ def link(work: Work) -> None:
     _stub(work)
 
 
+def _placed(drafts: list[Draft]) -> list[Draft]:
+    return [draft for draft in drafts if draft.offset != NULL_OFFSET]
+
+
 def _set_header(work: Work, path: str, value: int) -> None:
     """Set a field of the header unless the layout gave it a value of its own."""
     view = work.header.view()
     assert view is not None
-    if path not in work.header.origins:
+    if _stated(work, path) is None:
         view.put(*view.find(path), value)
+
+
+def _stated(work: Work, path: str) -> Span | None:
+    """Where the layout itself gives a field of the header, or the whole register."""
+    origins = work.header.origins
+    return origins.get(path) or origins.get(path.partition(".")[0])
 
 
 def _write(draft: Draft, target: int) -> None:
@@ -49,89 +63,136 @@ def _stub(work: Work) -> None:
 
     Source: Linux vfio_ecap_init and QEMU vfio_add_ext_cap do the same; PCIe 6.0 7.9.28 (Null Capability).
     """
-    for index, draft in enumerate(work.extended):
+    extended = _placed(work.extended)
+    for index, draft in enumerate(extended):
         if draft.offset == FIRST_EXTENDED and not draft.linked:
-            following = next((d for d in work.extended[index + 1 :] if d.linked), None)
+            following = next((d for d in extended[index + 1 :] if d.linked), None)
             draft.body[0:4] = ((following.offset if following else 0) << 20).to_bytes(4, "little")
 
 
 def check(work: Work) -> None:
-    """Walk both chains as a guest does; reports VPCI1306..1308, 1315 and VPCI1204."""
-    _check_start(work)
-    first = work.header.field(CAP_PTR)
+    """Walk both chains as a guest does; reports VPCI1306..1308, 1315 and VPCI1204.
+
+    A structure that stands where none can (check_space says so) ends a walk in silence: one mistake, one complaint.
+    """
+    linked = [draft for draft in _placed(work.standard) if draft.linked]
+    header = work.header
+    if bool(header.field(STATUS_CAP_LIST)) != bool(linked):
+        _contradiction(work, linked)
+    elif linked:
+        stated = _stated(work, CAP_PTR)
+        start = _Pointer(header.field(CAP_PTR), stated or linked[0].span, stated is not None)
+        _walk(work, Chain.STANDARD, start, linked)
+    extended = _placed(work.extended)
+    if extended and work.size > PCI_SIZE and not _wrong_start(work, extended):
+        _walk(work, Chain.EXTENDED, _Pointer(FIRST_EXTENDED, extended[0].span, False), extended)
+
+
+def _contradiction(work: Work, linked: list[Draft]) -> None:
     listed = work.header.field(STATUS_CAP_LIST)
-    span = work.header.origins.get(CAP_PTR) or work.header.origins.get(STATUS_CAP_LIST) or work.header.span
-    if bool(listed) != bool([d for d in work.standard if d.linked]):
-        work.report.add(
-            "VPCI1204",
-            work.header.origins.get(STATUS_CAP_LIST, work.header.span),
-            f"Capabilities List (status bit 4) is {listed}, but the layout lists "
-            f"{len([d for d in work.standard if d.linked])} standard capabilities",
-            note="PCIe 6.0 7.5.1.1.4: the bit says whether the capabilities pointer is valid",
-        )
-    _walk(work, Chain.STANDARD, first, [d for d in work.standard if d.linked], span)
-    if work.extended:
-        _walk(work, Chain.EXTENDED, FIRST_EXTENDED, work.extended, work.extended[0].span)
+    count = f"{len(linked)} standard capabilit{'y' if len(linked) == 1 else 'ies'}" if linked else "no capability"
+    work.report.add(
+        "VPCI1204",
+        _stated(work, STATUS_CAP_LIST) or work.header.span,
+        f"status.cap_list is {listed}, but the chain has {count}",
+        labels=[(linked[0].span, "a guest does not look for it")] if linked else (),
+        note="PCIe 6.0 7.5.1.1.4: bit 4 of the status register says whether there is a list of capabilities",
+        help="leave 'status.cap_list' out: it follows from 'capabilities'",
+    )
 
 
-def _check_start(work: Work) -> None:
-    linked = [draft for draft in work.extended if draft.linked]
-    at_start = next((draft for draft in work.extended if draft.offset == FIRST_EXTENDED), None)
-    if linked and at_start is None:
-        work.report.add(
-            "VPCI1306",
-            work.at(linked[0]),
-            f"no extended capability stands at {FIRST_EXTENDED:#x}; the first one is {linked[0].shown}",
-            note="PCIe 6.0 7.6.3: the extended chain always begins at 100h",
-            help="put one there, or keep the device's own at 0x100 as 'source: hidden, style: unlinked'",
-        )
-    elif linked and at_start is not None and work.extended[0] is not at_start:
-        work.report.add(
-            "VPCI1306",
-            work.at(at_start),
-            f"{at_start.shown} is where the extended chain begins, but it is not the first in the list",
-            labels=[(work.extended[0].span, "listed first")],
-            help="list it first",
-        )
+def _wrong_start(work: Work, extended: list[Draft]) -> bool:
+    linked = [draft for draft in extended if draft.linked]
+    at_start = next((draft for draft in extended if draft.offset == FIRST_EXTENDED), None)
+    if not linked or extended[0] is at_start:
+        return False
+    if at_start is None:
+        if not astray(work, linked[0]):
+            work.report.add(
+                "VPCI1306",
+                work.at(linked[0]),
+                f"no extended capability stands at {FIRST_EXTENDED:#x}; the first one is {linked[0].shown}",
+                note="PCIe 6.0 7.6.1: the extended chain always begins at 100h",
+                help="put one there, or keep the device's own at 0x100 as 'source: hidden, style: unlinked'",
+            )
+        return True
+    work.report.add(
+        "VPCI1306",
+        work.at(at_start),
+        f"{at_start.shown} is where the extended chain begins, but it is not the first in the list",
+        labels=[(extended[0].span, "listed first")],
+        note="PCIe 6.0 7.6.1: the extended chain always begins at 100h",
+        help="list it first",
+    )
+    return True
 
 
-def _walk(work: Work, chain: Chain, first: int, expected: list[Draft], start: Span) -> None:
+@dataclass(frozen=True, slots=True)
+class _Pointer:
+    """A pointer of a chain: its value, where that comes from, and whether the layout itself states it."""
+
+    value: int
+    span: Span
+    stated: bool
+
+
+_POINTER_LAW = {
+    Chain.STANDARD: "PCIe 6.0 7.5.1.1.11: capabilities stand behind the header",
+    Chain.EXTENDED: "PCIe 6.0 7.6.3: a next pointer is 000h or greater than 0FFh",
+}
+_LEAVE_OUT = "leave 'next' and 'cap_ptr' out: the order of the list is the chain"
+
+
+def _walk(work: Work, chain: Chain, pointer: _Pointer, expected: list[Draft]) -> None:
     mask, lowest = POINTER_MASK[chain], work.header.length if chain is Chain.STANDARD else FIRST_EXTENDED
     by_offset = {draft.offset: draft for draft in expected}
-    seen: set[int] = set()
-    pointer, span = first, start
-    while pointer:
-        target = pointer & mask
+    lost = {draft.offset & mask for draft in expected if astray(work, draft)}
+    seen: dict[int, Draft] = {}
+    stated = pointer if pointer.stated else None
+    while pointer.value:
+        target = pointer.value & mask
+        if target in lost:
+            return
         if target < lowest:
-            note = f"structures of the {chain} chain stand at {lowest:#x} or above"
-            work.report.add("VPCI1315", span, f"pointer {pointer:#x} leads below {lowest:#x}", note=note)
+            work.report.add(
+                "VPCI1315",
+                pointer.span,
+                f"pointer {pointer.value:#x} leads below {lowest:#x}",
+                note=_POINTER_LAW[chain],
+                help=_LEAVE_OUT,
+            )
             return
         if target in seen:
             work.report.add(
                 "VPCI1307",
-                span,
+                pointer.span,
                 f"the {chain} chain comes back to {target:#x}",
-                note="QEMU 11.1 never returns from realize on such a chain",
-                help="leave 'next' out: the order of the list is the chain",
+                labels=[(work.at(seen[target]), "leads here again")],
+                note="a guest that follows it never ends; QEMU 11.1 never returns from realize",
+                help=_LEAVE_OUT,
             )
             return
         draft = by_offset.get(target)
         if draft is None:
+            known = ", ".join(f"{offset:#x} ({one.name})" for offset, one in sorted(by_offset.items()))
             work.report.add(
                 "VPCI1308",
-                span,
-                f"pointer {pointer:#x} leads to no structure of the layout",
-                help="leave it out: the order of the list is the chain",
+                pointer.span,
+                f"pointer {pointer.value:#x} leads to no structure of the layout",
+                note=f"structures of the {chain} chain: {known}",
+                help=_LEAVE_OUT,
             )
             return
-        seen.add(target)
-        pointer = draft.body[1] if chain is Chain.STANDARD else int.from_bytes(draft.body[2:4], "little") >> 4
-        span = work.at(draft, "next")
+        seen[target] = draft
+        value = draft.body[1] if chain is Chain.STANDARD else int.from_bytes(draft.body[2:4], "little") >> 4
+        pointer = _Pointer(value, work.at(draft, "next"), draft.entry is not None and draft.entry.next is not None)
+        stated = pointer if pointer.stated else stated
     missed = [draft for draft in expected if draft.offset not in seen and draft.linked]
-    if missed and work.header.field(STATUS_CAP_LIST):
+    if missed and not lost:
         work.report.add(
             "VPCI1308",
-            missed[0].span,
+            stated.span if stated else missed[0].span,
             f"no pointer leads to {missed[0].shown}",
-            help="leave 'next' and 'cap_ptr' out: the order of the list is the chain",
+            labels=[(missed[0].span, "a guest does not find it")] if stated else (),
+            help=_LEAVE_OUT,
         )

@@ -2,128 +2,183 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from .. import catalog
 from ..catalog import Chain
 from ..diagnostics import Span
-from .drafts import FIRST_EXTENDED, PCI_SIZE
-from .place import ALIGNMENT
-from .work import Draft, Work
+from .drafts import PCI_SIZE
+from .place import ALIGNMENT, free, space
+from .work import NULL_OFFSET, Draft, Work
 
-_CLAUSE = {Chain.STANDARD: "PCI 3.0 6.7", Chain.EXTENDED: "PCIe 6.0 7.6.3"}
+_CLAUSE = {Chain.STANDARD: "PCI 3.0 6.7", Chain.EXTENDED: "PCIe 6.0 7.6.1"}
 
 
 def check(work: Work) -> None:
     """Report VPCI1301..1304, 1309..1314, 1317."""
-    for draft in work.drafts:
-        _bounds(work, draft)
-    _overlaps(work)
-    _doubles(work)
+    for draft in work.placed:
+        if draft.chain is Chain.STANDARD or work.size > PCI_SIZE:
+            _bounds(work, draft)
+    _bytes(work)
+    doubles = _doubles(work)
+    _overlaps(work, doubles)
     _express(work)
     _physical(work)
 
 
+def astray(work: Work, draft: Draft) -> bool:
+    """Whether a structure begins where no pointer can lead: no walk along the chain can be right then."""
+    low, high = space(work, draft.chain)
+    return draft.offset % ALIGNMENT != 0 or not low <= draft.offset < high
+
+
 def _bounds(work: Work, draft: Draft) -> None:
-    span, clause = work.at(draft), _CLAUSE[draft.chain]
+    span, (low, high) = work.at(draft), space(work, draft.chain)
     if draft.offset % ALIGNMENT:
+        down = draft.offset // ALIGNMENT * ALIGNMENT
         work.report.add(
             "VPCI1301",
             span,
             f"{draft.name} at {draft.offset:#x} is not aligned to {ALIGNMENT} bytes",
-            note=f"{clause}: structures begin at a dword; the low two bits of a pointer are ignored",
-            help=f"at: {draft.offset // ALIGNMENT * ALIGNMENT + ALIGNMENT:#x}",
+            note=f"{_CLAUSE[draft.chain]}: structures begin at a dword; the low two bits of a pointer are ignored",
+            help=f"at: {down:#x} or {down + ALIGNMENT:#x}",
         )
-    standard = draft.chain is Chain.STANDARD
-    low, high = (work.header.length, PCI_SIZE) if standard else (FIRST_EXTENDED, work.size)
-    if draft.offset < low:
-        what = "inside the header" if standard else "below the extended space"
-        work.report.add(
-            "VPCI1302",
-            span,
-            f"{draft.name} at {draft.offset:#x} is {what}",
-            note=f"{clause}: the {draft.chain} space is {low:#x}..{high - 1:#x}",
-        )
+    where = f"{_CLAUSE[draft.chain]}: the {draft.chain} space is {low:#x}..{high - 1:#x}"
+    if not low <= draft.offset < high:
+        what = "outside the standard space"
+        if draft.offset < low:
+            what = "inside the header" if draft.chain is Chain.STANDARD else "below the extended space"
+        work.report.add("VPCI1302", span, f"{draft.name} at {draft.offset:#x} is {what}", note=where)
     elif draft.end > high:
+        last = (high - draft.length) // ALIGNMENT * ALIGNMENT
         work.report.add(
             "VPCI1303",
             span,
             f"{draft.name} at {draft.offset:#x} is {draft.length} bytes long and ends at {draft.end - 1:#x}",
-            note=f"{clause}: the {draft.chain} space is {low:#x}..{high - 1:#x}",
-            help="a 256-byte space has no extended capabilities" if not standard and high <= low else (),
+            note=where,
+            help=f"at: {last:#x} or below" if last >= low else (),
         )
 
 
-def _overlaps(work: Work) -> None:
-    rows: list[tuple[int, int, str, Span, Draft | None]] = [
-        (draft.offset, draft.end, draft.name, work.at(draft), draft) for draft in work.drafts
-    ]
-    rows.extend((e.at, e.at + len(e.hex), "bytes", span, None) for e, span in work.bytes_entries())
-    rows.sort(key=lambda row: row[0])
-    reach = rows[0] if rows else None  # the structure that reaches furthest so far
-    for row in rows[1:]:
-        assert reach is not None
-        if row[0] < reach[1]:
-            _overlap(work, reach, row)
-        if row[1] > reach[1]:
-            reach = row
-    for start, end, name, span, draft in rows:
-        if draft is None and start < work.header.length and _names_header(work, start, end):
+def _bytes(work: Work) -> None:
+    for entry, span in work.bytes_entries():
+        end = entry.at + len(entry.hex)
+        if end > work.size:
             work.report.add(
-                "VPCI1304", span, f"{name} at {start:#x} cover header registers", help="name them under 'header'",
-            )  # fmt: skip
+                "VPCI1302" if entry.at >= work.size else "VPCI1303",
+                span,
+                f"{len(entry.hex)} bytes at {entry.at:#x} end at {end - 1:#x}",
+                note=f"the configuration space of this function is 0x0..{work.size - 1:#x}",
+                help="config_size: 4096" if work.size <= PCI_SIZE else (),
+            )
+        if entry.at < work.header.length:
+            _over_header(work, entry.at, end, span)
 
 
-def _names_header(work: Work, start: int, end: int) -> bool:
+def _over_header(work: Work, start: int, end: int, span: Span) -> None:
     view = work.header.view()
     assert view is not None
-    return any(place.offset < end and start < place.offset + place.size for place in view.places())
+    names = [place.name for place in view.places() if place.offset < end and start < place.offset + place.size]
+    if names:
+        work.report.add(
+            "VPCI1304",
+            span,
+            f"the bytes at {start:#x} overlap the header ({', '.join(names)})",
+            text=f"covers {start:#x}..{end - 1:#x}",
+            help="give header registers under 'identity', 'bars' and 'header'",
+        )
 
 
-def _overlap(
-    work: Work, first: tuple[int, int, str, Span, Draft | None], second: tuple[int, int, str, Span, Draft | None]
-) -> None:
-    later, earlier = (second, first) if _position(second[3]) >= _position(first[3]) else (first, second)
-    capability = later[4].capability if later[4] is not None else None
-    note = f"{capability.clause}: the {later[2]} structure is {later[1] - later[0]} bytes" if capability else ()
-    room = second[0] - first[0]
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """A structure or a run of bytes: `start` up to `end`, the byte after the last."""
+
+    start: int
+    end: int
+    name: str
+    span: Span
+    draft: Draft | None = None
+
+    @property
+    def shown(self) -> str:
+        """`0x40..0x4b`."""
+        return f"{self.start:#x}..{self.end - 1:#x}"
+
+
+def _runs(work: Work) -> list[_Run]:
+    runs = [_Run(draft.offset, draft.end, draft.name, work.at(draft), draft) for draft in work.placed]
+    runs.extend(_Run(e.at, e.at + len(e.hex), "bytes", span) for e, span in work.bytes_entries())
+    return runs
+
+
+def _overlaps(work: Work, doubles: list[Draft]) -> None:
+    reach: _Run | None = None  # the one that reaches furthest so far
+    for run in sorted(_runs(work), key=lambda run: run.start):
+        twice = run.draft in doubles and reach is not None and run.start == reach.start
+        if reach is not None and run.start < reach.end and not twice:
+            _overlap(work, reach, run)
+        if reach is None or run.end > reach.end:
+            reach = run
+
+
+def _overlap(work: Work, first: _Run, second: _Run) -> None:
+    later, earlier = (second, first) if _position(second.span) >= _position(first.span) else (first, second)
+    known = later.draft.capability if later.draft is not None else None
+    helps = []
+    if later.draft is not None and later.draft.source == "synthesized":
+        gap = free(work, later.draft)
+        helps.append(f"at: {gap:#x} is free" if gap != NULL_OFFSET else "there is no other gap of this size")
+    if first.draft is not None and _can_end(first.draft, second.start - first.start):
+        helps.append(f"length: {second.start - first.start:#x} ends '{first.name}' at {second.start - 1:#x}")
     work.report.add(
         "VPCI1304",
-        later[3],
-        f"{later[2]} at {later[0]:#x} overlaps {earlier[2]} ({earlier[0]:#x}..{earlier[1] - 1:#x})",
-        text=f"needs {later[0]:#x}..{later[1] - 1:#x}",
-        labels=[(earlier[3], f"covers {earlier[0]:#x}..{earlier[1] - 1:#x}")],
-        note=note,
-        help=f"end '{first[2]}' at {second[0] - 1:#x} (length: {room:#x}), or move one of the two" if room else (),
+        later.span,
+        f"{later.name} at {later.start:#x} overlaps {earlier.name} ({earlier.shown})",
+        text=f"needs {later.shown}",
+        labels=[(earlier.span, f"covers {earlier.shown}")],
+        note=f"{known.clause}: this {known.name} structure is {later.end - later.start} bytes" if known else (),
+        help=helps or "correct one of the two offsets, or take one out",
     )
+
+
+def _can_end(draft: Draft, length: int) -> bool:
+    """Whether a structure can be so short: one whose length is no constant, or that the device itself cuts."""
+    fixed = draft.capability is not None and isinstance(draft.capability.length, int)
+    return length > draft.chain.header_bytes and (not fixed or draft.source != "synthesized")
 
 
 def _position(span: Span) -> tuple[int, int]:
     return span.line, span.col
 
 
-def _doubles(work: Work) -> None:
-    first: dict[tuple[Chain, str], Draft] = {}
+def _doubles(work: Work) -> list[Draft]:
+    first: dict[tuple[Chain, int], Draft] = {}
+    doubles = []
     for draft in work.drafts:
         if not draft.linked or draft.id == 0:
             continue
-        kind = draft.capability.name if draft.capability is not None else str(draft.id)
-        known = first.setdefault((draft.chain, kind), draft)
+        known = first.setdefault((draft.chain, draft.id), draft)
         if known is not draft and draft.capability is not None and not draft.capability.multiple:
+            doubles.append(draft)
             work.report.add(
                 "VPCI1309",
                 draft.span,
                 f"a second {draft.capability.name} structure ({draft.capability.title})",
                 labels=[(known.span, "the first one")],
-                note=f"{draft.capability.clause}: a function has at most one",
+                note=f"{draft.capability.clause}: a function has at most one, and a guest looks at the first",
+                help="take one of the two out",
             )
+    return doubles
 
 
 def _express(work: Work) -> None:
     linked = [draft for draft in work.extended if draft.linked]
-    if linked and work.find("pcie") is None:
+    if linked and work.find("pcie") is None and work.find("pcix") is None and work.size > PCI_SIZE:
         work.report.add(
             "VPCI1310",
             linked[0].span,
             "extended capabilities, but no PCI Express capability in the standard chain",
-            note="PCIe 6.0 7.2: only a PCI Express function has extended configuration space; Linux reads 256 bytes",
+            note="PCIe 6.0 7.5.3: every PCI Express function has one; Linux reads 256 bytes of a function without",
             help="add 'pcie' to 'capabilities', or take the extended ones out",
         )
     if work.extended and work.size <= PCI_SIZE:
@@ -131,6 +186,8 @@ def _express(work: Work) -> None:
             "VPCI1317",
             work.extended[0].span,
             f"extended capabilities in a configuration space of {work.size} bytes",
+            labels=[(work.tree.span_of("config_size"), "the layout says so")],
+            note="PCIe 6.0 7.6.1: extended capabilities begin at 100h",
             help="config_size: 4096",
         )
 
@@ -140,71 +197,94 @@ def _physical(work: Work) -> None:
     device = work.physical
     if device is None:
         return
-    stands = {(str(kind), number): [] for kind, number, _, _ in device.structures}  # type: dict[tuple[str, int], list[int]]
+    stands: dict[str, dict[int, list[int]]] = {}
     for kind, number, offset, _ in device.structures:
-        stands[str(kind), number].append(offset)
-    for draft in work.drafts:
-        own = stands.get((draft.chain.value, draft.id), [])
-        if draft.source in ("copied", "hidden") and draft.offset not in own and device.structures:
+        stands.setdefault(kind.value, {}).setdefault(number, []).append(offset)
+    for draft in work.placed:
+        chain = stands.get(draft.chain.value)
+        if chain is None and len(work.physical_bytes) > space(work, draft.chain)[0]:
+            chain = {}  # the capture has that space, and no chain in it
+        own = (chain or {}).get(draft.id, [])
+        if draft.source != "synthesized" and chain is not None and draft.offset not in own:
             _not_there(work, draft, own)
-        elif draft.source == "synthesized":
-            _over_device(work, draft)
+    for run in _made(work):
+        _over_device(work, run)
+
+
+def _made(work: Work) -> list[_Run]:
+    """What the VMM puts into the space by itself."""
+    runs = [run for run in _runs(work) if run.draft is not None and run.draft.source == "synthesized"]
+    entries = zip(work.bytes_entries(), [run for run in _runs(work) if run.draft is None], strict=True)
+    return [*runs, *(run for (entry, _), run in entries if entry.source == "synthesized")]
 
 
 def _not_there(work: Work, draft: Draft, own: list[int]) -> None:
     if own:
-        places = ", ".join(f"{offset:#x}" for offset in own)
+        places = " and ".join(f"{offset:#x}" for offset in own)
         work.report.add(
             "VPCI1311",
             work.at(draft),
             f"{draft.name} is {draft.source} and stands at {draft.offset:#x}, but the device has it at {places}",
-            note="a copied structure cannot move: the kernel and every VMM pass it on where it is",
-            help=f"at: {own[0]:#x}; or source: synthesized, where a VMM can build it",
+            note=f"a {draft.source} structure cannot move: Linux vfio-pci and every VMM leave it where it is",
+            help=f"at: {own[0]:#x}" + ("; or source: synthesized, where a VMM can build it" if draft.linked else ""),
         )
     else:
         work.report.add(
             "VPCI1314",
             draft.span,
             f"{draft.name} is {draft.source}, but the device has no such capability",
-            help="source: synthesized, or take it out",
+            note="'physical' says what the device has",
+            help="source: synthesized, or take it out" if draft.linked else "take it out",
         )
 
 
-def _over_device(work: Work, draft: Draft) -> None:
-    device = work.physical
+def _over_device(work: Work, run: _Run) -> None:
+    device, draft = work.physical, run.draft
     assert device is not None
     clash = [
-        (offset, offset + length, f"the device's own capability {number:#x}")
+        (offset, offset + length, f"the device's own {_called(Chain(kind.value), number)}")
         for kind, number, offset, length in device.structures
-        if not (str(kind) == draft.chain.value and number == draft.id and offset == draft.offset)
+        if draft is None or (kind.value, number, offset) != (draft.chain.value, draft.id, draft.offset)
     ]
     clash.extend((start, end, "bytes that the device uses") for start, end in device.used)
-    captured = work.physical_bytes[draft.offset : draft.end]
+    captured = work.physical_bytes[run.start : run.end]
     if any(captured):
-        clash.append((draft.offset, draft.offset + len(captured.rstrip(b"\0")), "bytes that do not read as zero"))
+        clash.append((run.start, run.start + len(captured.rstrip(b"\0")), "bytes that do not read as zero"))
     for start, end, what in clash:
-        if start < draft.end and draft.offset < end:
+        if start < run.end and run.start < end:
             work.report.add(
                 "VPCI1312",
-                work.at(draft),
-                f"{draft.name} at {draft.offset:#x} covers {what} ({start:#x}..{end - 1:#x})",
+                run.span,
+                f"{run.name} at {run.start:#x} covers {what} ({start:#x}..{end - 1:#x})",
+                text=f"needs {run.shown}",
                 note="a VMM that forwards writes (QEMU does) lets the guest write into those registers",
-                help="move it to a free range ('vpci-compile show' draws them), or leave 'at' out",
+                help=_elsewhere(work, run),
             )
             return
 
 
+def _called(chain: Chain, number: int) -> str:
+    known = catalog.by_id(chain, number)
+    return f"{known.name} structure" if known is not None else f"{chain} capability {number:#x}"
+
+
+def _elsewhere(work: Work, run: _Run) -> str:
+    gap = free(work, run.draft) if run.draft is not None else NULL_OFFSET
+    if gap == NULL_OFFSET:
+        return "move it to a free range ('vpci-compile show' draws them)"
+    return f"at: {gap:#x} is free ('vpci-compile show' draws the whole space)"
+
+
 def _reserved(work: Work) -> None:
-    for draft in work.drafts:
-        if draft.source != "synthesized":
-            continue
+    for run in _made(work):
         for index, entry in enumerate(work.layout.reserved):
             start, end = entry.range
-            if start < draft.end and draft.offset < end:
+            if start < run.end and run.start < end:
                 work.report.add(
                     "VPCI1313",
-                    work.at(draft),
-                    f"{draft.name} at {draft.offset:#x} covers the reserved range {start:#x}..{end - 1:#x}",
-                    labels=[(work.tree.span_of("reserved", index), f"reserved: {entry.why}")],
-                    help="move it, or leave 'at' out",
+                    run.span,
+                    f"{run.name} at {run.start:#x} covers the reserved range {start:#x}..{end - 1:#x}",
+                    text=f"needs {run.shown}",
+                    labels=[(work.tree.span_of("reserved", index, "range"), f"reserved: {entry.why}")],
+                    help=_elsewhere(work, run),
                 )

@@ -80,8 +80,9 @@ def compose(work: Work) -> ConfigSpace:
         canvas.fill("emulated", entry.at, end, 0x00 if live else 0xFF)
         canvas.fill("forwarded", entry.at, end, 0xFF if live else 0x00)
         canvas.fill("compared", entry.at, end, 0x00 if live else 0xFF)
-    for draft in work.drafts:
-        _structure(canvas, draft)
+    for draft in work.placed:
+        if draft.offset < canvas.size:
+            _structure(canvas, draft)
     for draft in work.drafts:
         if draft.entry is not None and draft.linked:
             _volatile(canvas, work, draft)

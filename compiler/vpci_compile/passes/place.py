@@ -16,24 +16,35 @@ Interval = tuple[int, int]
 
 
 def place(work: Work) -> None:
-    """Set the offset of every draft; reports VPCI1305 where there is no room."""
+    """Set the offset of every draft; reports VPCI1305 where there is no room (its offset stays NULL_OFFSET)."""
     taken = _taken(work)
+    taken.extend((draft.offset, draft.end) for draft in work.placed)
     for draft in work.drafts:
+        if draft.offset != NULL_OFFSET or (draft.chain is Chain.EXTENDED and work.size <= PCI_SIZE):
+            continue  # an extended structure in a space of 256 bytes is another complaint
+        draft.offset = _gap(work, draft, taken)
         if draft.offset != NULL_OFFSET:
             taken.append((draft.offset, draft.end))
-    for draft in work.drafts:
-        if draft.offset != NULL_OFFSET:
             continue
-        draft.offset = _gap(work, draft, taken)
-        if draft.offset == NULL_OFFSET:
-            work.report.add(
-                "VPCI1305",
-                draft.span,
-                f"no room for {draft.name} ({draft.length} bytes) in the {draft.chain} space",
-                help="pin other structures closer together, or narrow the reserved ranges",
-            )
-            draft.offset = 0
-        taken.append((draft.offset, draft.end))
+        low, high = space(work, draft.chain)
+        work.report.add(
+            "VPCI1305",
+            draft.span,
+            f"no room for {draft.name}: {draft.length} bytes in the {draft.chain} space ({low:#x}..{high - 1:#x})",
+            note="pinned structures, reserved ranges and what the device uses leave no gap of that size",
+            help="pin structures closer together, narrow the reserved ranges, or take one out",
+        )
+
+
+def space(work: Work, chain: Chain) -> Interval:
+    """Where structures of a chain can stand: (first byte, byte after the last)."""
+    return (work.header.length, PCI_SIZE) if chain is Chain.STANDARD else (FIRST_EXTENDED, work.size)
+
+
+def free(work: Work, draft: Draft) -> int:
+    """An offset where a structure that is already placed would fit, or NULL_OFFSET."""
+    others = [(other.offset, other.end) for other in work.placed if other is not draft]
+    return _gap(work, draft, [*_taken(work), *others])
 
 
 def _taken(work: Work) -> list[Interval]:
@@ -47,9 +58,7 @@ def _taken(work: Work) -> list[Interval]:
 
 
 def _gap(work: Work, draft: Draft, taken: list[Interval]) -> int:
-    standard = draft.chain is Chain.STANDARD
-    low, high = (work.header.length, PCI_SIZE) if standard else (FIRST_EXTENDED, work.size)
-    offset = low
+    offset, high = space(work, draft.chain)
     while offset + draft.length <= high:
         clash = max((end for start, end in taken if start < offset + draft.length and offset < end), default=0)
         if not clash:

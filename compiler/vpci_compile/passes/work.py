@@ -86,6 +86,11 @@ class Work:
         return [*self.standard, *self.extended]
 
     @property
+    def placed(self) -> list[Draft]:
+        """Those of them that have an offset."""
+        return [draft for draft in self.drafts if draft.offset != NULL_OFFSET]
+
+    @property
     def has_device(self) -> bool:
         """Whether a physical device stands behind the function."""
         return (
@@ -105,5 +110,5 @@ class Work:
         return next((d for d in self.drafts if d.linked and d.capability and d.capability.name == name), None)
 
     def bytes_entries(self) -> list[tuple[BytesEntry, Span]]:
-        """The runs of bytes outside capabilities, each with its place."""
-        return [(entry, self.tree.span_of("bytes", index)) for index, entry in enumerate(self.layout.bytes)]
+        """The runs of bytes outside capabilities, each with the place of its offset."""
+        return [(entry, self.tree.span_of("bytes", index, "at")) for index, entry in enumerate(self.layout.bytes)]

@@ -1,0 +1,106 @@
+"""Speed and memory, as ratios taken in one run: timings of a machine drift, a ratio stays.
+
+Cold commands are whole processes against `python -c "import pydantic, yaml, jinja2, typer"`, the price of the libraries
+alone; both alternate, and the minimum of CPU time counts. Warm figures are the best of many in this process.
+
+    python benchmarks/run.py [--rounds N] [--markdown]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+GH200 = ROOT / "layouts" / "nvidia" / "gh200.yaml"
+LIBRARIES = [sys.executable, "-c", "import pydantic, yaml, jinja2, typer"]
+
+
+def cold(command: list[str]) -> tuple[float, int]:
+    """CPU seconds and peak memory (KiB) of one process.
+
+    Linux counts what the parent held at the time of the spawn as the child's peak: this module must stay small until
+    the cold commands are through, so it imports the product later.
+    """
+    quiet = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
+    child = os.posix_spawn(command[0], command, os.environ, file_actions=quiet)
+    _, status, used = os.wait4(child, 0)
+    if status:
+        raise SystemExit(f"{' '.join(command)} failed")
+    return used.ru_utime + used.ru_stime, used.ru_maxrss
+
+
+def best_of(rounds: int, *commands: list[str]) -> list[tuple[float, int]]:
+    """Minimum CPU time and median memory of each command, all of them taking turns."""
+    rows: list[list[tuple[float, int]]] = [[] for _ in commands]
+    for _ in range(rounds):
+        for row, command in zip(rows, commands, strict=True):
+            row.append(cold(command))
+    return [(min(t for t, _ in row), sorted(m for _, m in row)[len(row) // 2]) for row in rows]
+
+
+def warm(action: Callable[[], object], seconds: float = 1.0) -> float:
+    """Seconds of the fastest run within `seconds`."""
+    best, end = float("inf"), time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        start = time.perf_counter()
+        action()
+        best = min(best, time.perf_counter() - start)
+    return best
+
+
+def main() -> None:
+    """Measure and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=11)
+    parser.add_argument("--markdown", action="store_true", help="print the table of the README")
+    options = parser.parse_args()
+    os.environ["PYTHONHASHSEED"] = "0"
+    program = [sys.executable, "-m", "vpci_compile"]
+    with tempfile.TemporaryDirectory() as folder:
+        libraries, check, build = best_of(
+            options.rounds,
+            LIBRARIES,
+            [*program, "check", str(GH200)],
+            [*program, "build", str(GH200), "-o", folder],
+        )
+    from vpci_compile import pipeline
+    from vpci_compile.diagnostics import Report
+    from vpci_compile.diff import compare
+    from vpci_compile.emit import Options, artifacts
+
+    base = libraries[0]
+    function = pipeline.compile_file(GH200).function
+    other = pipeline.compile_file(ROOT / "layouts" / "nvidia" / "h100-clique.yaml").function
+    compile_ms = warm(lambda: pipeline.compile_file(GH200)) * 1e3
+    emit_ms = warm(lambda: artifacts(function, Options(), Report())) * 1e3
+    diff_ms = warm(lambda: compare(function, other)) * 1e3
+    rows = [
+        ("cold `check` of GH200, CPU time", f"{check[0] / base:.2f} x the libraries", "1.3 x"),
+        (
+            "cold `build` of GH200, all outputs, CPU time",
+            f"{build[0] / base:.2f} x the libraries",
+            "2.0 x",
+        ),
+        ("peak memory of that `check`", f"{check[1] / libraries[1]:.2f} x the libraries", "1.5 x"),
+        ("peak memory of that `build`", f"{build[1] / libraries[1]:.2f} x the libraries", "1.5 x"),
+        ("warm compile of GH200, text to image", f"{compile_ms:.2f} ms", "3 ms"),
+        ("warm emit of all outputs", f"{emit_ms:.2f} ms", "-"),
+        ("warm diff of two different functions", f"{diff_ms:.2f} ms", "-"),
+    ]
+    if options.markdown:
+        print("| what | measured | goal |\n|---|---|---|")
+        print("\n".join(f"| {what} | {value} | {goal} |" for what, value, goal in rows))
+    else:
+        width = max(len(what) for what, _, _ in rows)
+        print("\n".join(f"{what:<{width}}  {value:<24} goal {goal}" for what, value, goal in rows))
+    print(f"\n(libraries alone: {base * 1e3:.0f} ms CPU, {libraries[1] / 1024:.1f} MiB; rounds: {options.rounds})")
+
+
+if __name__ == "__main__":
+    main()
