@@ -455,9 +455,9 @@ def test_a_large_file_is_refused_at_once(tmp_path: Path) -> None:
     path = tmp_path / "large"
     with path.open("wb") as stream:
         stream.truncate(100 << 20)
-    start = time.perf_counter()
+    start = time.process_time()
     assert "error[VPCI1710]: file has 104,857,600 bytes, more than 32 MiB" in fails(path)
-    assert time.perf_counter() - start < 0.5
+    assert time.process_time() - start < 0.5
     assert "VPCI1710" in fails(Path("/dev/zero"))
 
 
@@ -466,9 +466,9 @@ def test_a_machine_with_800_functions_reads_fast(tmp_path: Path) -> None:
     path = write(tmp_path, "\n".join(f"{n:04x}:00:00.0 x\n{rows}" for n in range(800)))
     best = 9.0
     for _ in range(3):
-        start = time.perf_counter()
+        start = time.process_time()
         assert len(read_all(path).captures) == 800
-        best = min(best, time.perf_counter() - start)
+        best = min(best, time.process_time() - start)
     assert best / (path.stat().st_size / 1e6) < 0.1
 
 
@@ -491,9 +491,9 @@ def test_a_machine_with_800_functions_reads_fast(tmp_path: Path) -> None:
 def test_hostile_text_ends_in_time(tmp_path: Path, line: str) -> None:
     text = "00:01.0 x\n00: 00 00 00 00\n" + line * (2_000_000 // len(line.encode()))
     path = write(tmp_path, text)
-    start = time.perf_counter()
+    start = time.process_time()
     read_all(path)
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 def survives(path: Path) -> None:

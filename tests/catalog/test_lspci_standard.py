@@ -116,7 +116,7 @@ def test_every_capability_has_words() -> None:
 
 @pytest.mark.parametrize("name", [*DECODED, *NAMED])
 def test_random_structures(name: str) -> None:
-    lspci.require()
+    lspci.require(of_captures=False)
     if name in NAMED and lspci.version()[:2] > NEWEST:
         pytest.skip("a newer lspci may decode what this one only names")
     for round_ in range(ROUNDS):
@@ -148,4 +148,4 @@ def test_captures() -> None:
             if text != theirs:
                 wrong.append(f"{capture.name} {structure.offset:#x} {known.name}{differ(text, theirs)}")
     assert not wrong, f"{len(wrong)} of {compared}:\n" + "\n".join(wrong)
-    assert compared > 100
+    assert compared > 50

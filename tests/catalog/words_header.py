@@ -71,6 +71,8 @@ def common(r: Reader) -> Iterator[str]:
     if r["interrupt_pin"] or (line and not r["command.intx_disable"]):
         yield f"Interrupts: {pin(r)}"
         yield "disabled" if r["command.intx_disable"] else f"routed to IRQ {line}" if line else ""
+    if r["bist.capable"]:
+        yield "BIST is running" if r["bist.start"] else say(r, "BIST result: {bist.code}")
 
 
 def pin(r: Reader) -> str:

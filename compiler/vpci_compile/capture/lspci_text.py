@@ -159,7 +159,7 @@ class _Reader:
             title = line[head.end() :].strip()
             span = Span(self.source, number, head.start(1) + 1, len(head[1]))
             draft = self._start(Draft(named[0], span, title))
-            ids = list(_IDS.finditer(title))
+            ids = list(_IDS.finditer(title)) if title else []
             if ids:
                 vendor, device = (one for one in ids[-1].groups() if one)
                 draft.ids = (int(vendor, 16), int(device, 16))

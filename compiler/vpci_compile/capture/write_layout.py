@@ -14,6 +14,7 @@ from .plan import Plan, StructurePlan
 WIDTH = 118
 _INLINE_BYTES = 16
 _COMMENT_COLUMN = 40
+_LEAST_COMMENT = 16
 _CLASS_AND_IDS = re.compile(r"\s*\[[0-9a-f]{4}(?::[0-9a-f]{4})?\]")
 
 
@@ -58,7 +59,10 @@ def _name(plan: Plan) -> str:
 
 def _about(capture: Capture) -> list[str]:
     title = printable(_CLASS_AND_IDS.sub("", capture.title))
-    return [f"about: {_string(title)}"] if title else []
+    line = f"about: {_string(title)}"
+    if len(line) > WIDTH:
+        return ["about: >-", *_wrapped(title, "  ", "  ")]
+    return [line] if title else []
 
 
 def _string(words: str) -> str:
@@ -255,12 +259,14 @@ def _flow(lead: str, items: list[str], close: str) -> Iterator[str]:
 
 
 def _commented(line: str, remark: str) -> str:
-    """The line with a comment at its end, cut where the page ends."""
+    """The line with a comment at its end, cut where the page ends, left out where there is no room at all."""
     if not remark:
         return line
     lead = f"{line:<{_COMMENT_COLUMN}}  # "
-    room = max(WIDTH + 2 - len(lead), 16)
-    return lead + (remark if len(remark) <= room else f"{remark[: room - 3]}...")
+    room = WIDTH + 2 - len(lead)
+    if len(remark) <= room:
+        return lead + remark
+    return f"{lead}{remark[: room - 3]}..." if room >= _LEAST_COMMENT else line
 
 
 def _wrapped(words: str, first: str, then: str) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..diagnostics import REGISTRY, Report
+from ..diagnostics import REGISTRY, Report, nearest
 from ..ir import Function, Guest, Kind, Origin, Physical, Structure, Style
 from ..loader import Node
 from ..spec import DeviceLayout
@@ -57,13 +57,16 @@ def _accepted(layout: DeviceLayout, tree: Node, report: Report) -> None:
     for code in layout.accept:
         span = tree.key_of("accept", code)
         if code not in REGISTRY:
-            report.add("VPCI1111", span, f"there is no code '{code}'")
+            near = nearest(code, (known.id for known in REGISTRY.values() if known.acceptable))
+            help_text = f"did you mean {near[0]} ({REGISTRY[near[0]].title})?" if near else ()
+            report.add("VPCI1111", span, f"there is no code '{code}'", help=help_text)
         elif not REGISTRY[code].acceptable:
             report.add(
                 "VPCI1111",
                 span,
                 f"{code} ({REGISTRY[code].title}) cannot be accepted",
-                note="only what real hardware can be is a matter of acceptance",
+                note="a layout can accept only what real hardware can be",
+                help="take it out, and correct what the code is about",
             )
     report.accepted = layout.accept
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from ..catalog import Changes
 from ..ir import ConfigSpace
+from .fields import together
 from .work import Draft, Work
 
 _CODES = {Changes.HARDWARE: "VPCI1602", Changes.HOST: "VPCI1605", Changes.UNIT: "VPCI1606"}
@@ -79,7 +80,7 @@ def _changing(work: Work, draft: Draft, config: ConfigSpace) -> None:
             draft.span,
             f"{draft.name} is copied and compared, and {_WHAT[changes].format(_listed(paths))}",
             note="a destination where they differ is refused, after all RAM was sent",
-            help=f"name them: volatile: [{', '.join(paths)}]",
+            help=f"name them: volatile: [{', '.join(together(paths))}]",
         )
 
 

@@ -8,6 +8,7 @@ from .. import catalog
 from ..catalog import Chain
 from ..diagnostics import Span
 from .drafts import PCI_SIZE
+from .fields import counted
 from .place import ALIGNMENT, free, space
 from .work import NULL_OFFSET, Draft, Work
 
@@ -64,10 +65,12 @@ def _bytes(work: Work) -> None:
     for entry, span in work.bytes_entries():
         end = entry.at + len(entry.hex)
         if end > work.size:
+            beyond = entry.at >= work.size
             work.report.add(
-                "VPCI1302" if entry.at >= work.size else "VPCI1303",
+                "VPCI1302" if beyond else "VPCI1303",
                 span,
-                f"{len(entry.hex)} bytes at {entry.at:#x} end at {end - 1:#x}",
+                f"{counted(len(entry.hex), 'byte')} at {entry.at:#x}, {'outside the space' if beyond else 'and'}"
+                + ("" if beyond else f" the space ends at {work.size - 1:#x}"),
                 note=f"the configuration space of this function is 0x0..{work.size - 1:#x}",
                 help="config_size: 4096" if work.size <= PCI_SIZE else (),
             )
@@ -100,6 +103,15 @@ class _Run:
     draft: Draft | None = None
 
     @property
+    def at(self) -> str:
+        """`pasid at 0xff8`."""
+        return f"{self.name} at {self.start:#x}"
+
+    def verb(self, word: str) -> str:
+        """`overlaps` of one structure, `overlap` of bytes."""
+        return word if self.draft is None else f"{word}s"
+
+    @property
     def shown(self) -> str:
         """`0x40..0x4b`."""
         return f"{self.start:#x}..{self.end - 1:#x}"
@@ -107,7 +119,7 @@ class _Run:
 
 def _runs(work: Work) -> list[_Run]:
     runs = [_Run(draft.offset, draft.end, draft.name, work.at(draft), draft) for draft in work.placed]
-    runs.extend(_Run(e.at, e.at + len(e.hex), "bytes", span) for e, span in work.bytes_entries())
+    runs.extend(_Run(e.at, e.at + len(e.hex), "the bytes", span) for e, span in work.bytes_entries())
     return runs
 
 
@@ -133,7 +145,7 @@ def _overlap(work: Work, first: _Run, second: _Run) -> None:
     work.report.add(
         "VPCI1304",
         later.span,
-        f"{later.name} at {later.start:#x} overlaps {earlier.name} ({earlier.shown})",
+        f"{later.at} {later.verb('overlap')} {earlier.name} ({earlier.shown})",
         text=f"needs {later.shown}",
         labels=[(earlier.span, f"covers {earlier.shown}")],
         note=f"{known.clause}: this {known.name} structure is {later.end - later.start} bytes" if known else (),
@@ -142,9 +154,10 @@ def _overlap(work: Work, first: _Run, second: _Run) -> None:
 
 
 def _can_end(draft: Draft, length: int) -> bool:
-    """Whether a structure can be so short: one whose length is no constant, or that the device itself cuts."""
-    fixed = draft.capability is not None and isinstance(draft.capability.length, int)
-    return length > draft.chain.header_bytes and (not fixed or draft.source != "synthesized")
+    """Whether a structure can be so short: its length is the layout's own choice."""
+    known = draft.capability
+    stated = known is None or any(one.name == "length" for register in known.registers for one in register.fields)
+    return length > draft.chain.header_bytes and stated
 
 
 def _position(span: Span) -> tuple[int, int]:
@@ -152,13 +165,14 @@ def _position(span: Span) -> tuple[int, int]:
 
 
 def _doubles(work: Work) -> list[Draft]:
-    first: dict[tuple[Chain, int], Draft] = {}
+    # By name: a vendor's own form (gpudirect) has the id of the vendor-specific capabilities and may stand beside them.
+    first: dict[tuple[Chain, str], Draft] = {}
     doubles = []
     for draft in work.drafts:
-        if not draft.linked or draft.id == 0:
+        if not draft.linked or draft.capability is None or draft.id == 0:
             continue
-        known = first.setdefault((draft.chain, draft.id), draft)
-        if known is not draft and draft.capability is not None and not draft.capability.multiple:
+        known = first.setdefault((draft.chain, draft.capability.name), draft)
+        if known is not draft and not draft.capability.multiple:
             doubles.append(draft)
             work.report.add(
                 "VPCI1309",
@@ -255,7 +269,7 @@ def _over_device(work: Work, run: _Run) -> None:
             work.report.add(
                 "VPCI1312",
                 run.span,
-                f"{run.name} at {run.start:#x} covers {what} ({start:#x}..{end - 1:#x})",
+                f"{run.at} {run.verb('cover')} {what} ({start:#x}..{end - 1:#x})",
                 text=f"needs {run.shown}",
                 note="a VMM that forwards writes (QEMU does) lets the guest write into those registers",
                 help=_elsewhere(work, run),
@@ -283,7 +297,7 @@ def _reserved(work: Work) -> None:
                 work.report.add(
                     "VPCI1313",
                     run.span,
-                    f"{run.name} at {run.start:#x} covers the reserved range {start:#x}..{end - 1:#x}",
+                    f"{run.at} {run.verb('cover')} the reserved range {start:#x}..{end - 1:#x}",
                     text=f"needs {run.shown}",
                     labels=[(work.tree.span_of("reserved", index, "range"), f"reserved: {entry.why}")],
                     help=_elsewhere(work, run),

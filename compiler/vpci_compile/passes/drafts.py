@@ -15,6 +15,7 @@ PCI_SIZE = 256
 EXPRESS_SIZE = 4096
 HEADER_LENGTH = 64
 FIRST_EXTENDED = 0x100
+LAST_STANDARD_ID = 0xFF
 
 
 def draft_all(layout: DeviceLayout, tree: Node, report: Report, captured: bytes, physical: Physical | None) -> Work:
@@ -26,7 +27,7 @@ def draft_all(layout: DeviceLayout, tree: Node, report: Report, captured: bytes,
     size = layout.config_size or (EXPRESS_SIZE if layout.extended or _has_pcie(layout) else PCI_SIZE)
     header = _header(layout, tree, report)
     work = Work(layout, tree, report, size, header, [], [], physical, captured)
-    used: dict[str, int] = {}
+    used = {"header": work.header.span}
     for chain, key, entries, drafts in (
         (Chain.STANDARD, "capabilities", layout.capabilities, work.standard),
         (Chain.EXTENDED, "extended", layout.extended, work.extended),
@@ -81,14 +82,38 @@ def _header(layout: DeviceLayout, tree: Node, report: Report) -> Draft:
             continue
         view.put(where, one, number)
         origins[path] = place.span_of(key)
+    _settled(layout, tree, report, {path.partition(".")[0]: key for path, (key, _) in parts.items()})
     fields.apply(view, layout.header, tree.find(["header"]), report, origins)
     assert isinstance(view.body, bytearray)
     draft.body = view.body[: draft.length]
     return draft
 
 
+def _settled(layout: DeviceLayout, tree: Node, report: Report, identity: dict[str, str]) -> None:
+    """Report registers under `header` that another part of the layout decides; `identity` is register to key there."""
+    claimed = {"rom": "rom"} if "rom" in layout.bars else {}
+    for slot, bar in layout.bars.items():
+        if slot != "rom" and bar.region is None:
+            claimed.update((f"bar{int(slot) + n}", slot) for n in range(2 if bar.kind == "mem64" else 1))
+    for key in layout.header:
+        register = key.partition(".")[0]
+        if register in identity:
+            place, owner = tree.span_of("identity", identity[register]), "identity"
+        elif register in claimed:
+            place, owner = tree.key_of("bars", claimed[register]), "bars"
+        else:
+            continue
+        report.add(
+            "VPCI1110",
+            tree.key_of("header", key),
+            f"'{register}' follows from '{owner}' and has no second value under 'header'",
+            labels=[(place, "decides it")],
+            help=f"change '{owner}'",
+        )
+
+
 def _capability(
-    work: Work, chain: Chain, path: tuple[str, int], entry: CapabilityEntry, room: int, used: dict[str, int]
+    work: Work, chain: Chain, path: tuple[str, int], entry: CapabilityEntry, room: int, used: dict[str, Span]
 ) -> Draft | None:
     report, node = work.report, work.tree.find(path)
     span = node.span_of("cap")
@@ -97,7 +122,7 @@ def _capability(
         return None
     _check_keys(entry, node, chain, report)
     number = known.id if known is not None else int(entry.cap)
-    name = _unique_name(entry, known, number, used)
+    name = _unique_name(entry, known, number, used, node, report)
     body = bytearray(EXPRESS_SIZE)
     if entry.source == "copied" and entry.at is not None and work.physical_bytes:
         taken = work.physical_bytes[entry.at :]
@@ -121,11 +146,12 @@ def _capability(
             "VPCI1107", node.key_of("fields"), f"the catalogue knows no fields of capability {number:#x}",
             help="give its bytes by 'raw', or add a file to the catalogue",
         )  # fmt: skip
-    draft.length = _length(draft, entry, room)
-    fields.raw(body, entry.raw, node.find(["raw"]), chain, draft.length, report)
-    if known is not None and entry.raw and entry.length is None:
-        draft.length = View(known, body, room, kind).length  # raw bytes can hold the length field
+    outside = fields.raw(body, entry.raw, node.find(["raw"]), chain, report)
+    draft.length = _length(draft, entry, room)  # raw bytes can hold the length field
+    fields.check_raw(outside, draft.length, report)
     draft.body = body[: draft.length]
+    if known is not None and entry.fields:
+        fields.check_existing(View(known, draft.body, room, kind), node, draft.origins, report)
     return draft
 
 
@@ -149,6 +175,14 @@ def _is_number(text: str) -> bool:
 
 def _catalogued(chain: Chain, entry: CapabilityEntry, span: Span, report: Report) -> Capability | None:
     if isinstance(entry.cap, int):
+        if chain is Chain.STANDARD and entry.cap > LAST_STANDARD_ID:
+            report.add(
+                "VPCI1108",
+                span,
+                f"capability id {entry.cap:#x} does not fit into 8 bits",
+                note="PCI 3.0 6.7: the id of a standard capability is one byte",
+                help="list it under 'extended', if it is an extended capability",
+            )
         return catalog.by_id(chain, entry.cap)
     try:
         return catalog.by_name(chain, entry.cap)
@@ -168,29 +202,46 @@ def _catalogued(chain: Chain, entry: CapabilityEntry, span: Span, report: Report
         return None
 
 
-def _unique_name(entry: CapabilityEntry, known: Capability | None, number: int, used: dict[str, int]) -> str:
-    name = entry.name or (known.name if known is not None else f"cap{number:02x}")
-    used[name] = used.get(name, 0) + 1
-    return name if used[name] == 1 else f"{name}{used[name]}"
+def _unique_name(
+    entry: CapabilityEntry, known: Capability | None, number: int, used: dict[str, Span], node: Node, report: Report
+) -> str:
+    stem = entry.name or (known.name if known is not None else f"cap{number:02x}")
+    if entry.name is not None and entry.name in used:
+        report.add(
+            "VPCI1110",
+            node.span_of("name"),
+            f"the name '{entry.name}' is taken",
+            labels=[(used[entry.name], "has this name")],
+            help="structures without 'name' are called after their capability: vndr, vndr2",
+        )
+    name, index = stem, 2
+    while name in used:
+        name, index = f"{stem}{index}", index + 1
+    used[name] = node.span_of("cap")
+    return name
 
 
 def _check_keys(entry: CapabilityEntry, node: Node, chain: Chain, report: Report) -> None:
+    def refuse(key: str, message: str, *way_out: str, note: str | tuple[str, ...] = ()) -> None:
+        report.add("VPCI1110", node.span_of(key), message, note=note, help=way_out)
+
+    needed = {}
+    if entry.source != "synthesized" and entry.at is None:
+        needed["'at'"] = "at: its offset on the device, as lspci shows it in brackets"
     if entry.source == "hidden" and entry.style is None:
-        report.add(
-            "VPCI1110", node.span_of("source"), "a hidden structure needs a style",
-            help="style: unlinked (no pointer leads to it) or style: zeroed (its bytes read as zero, too)",
-        )  # fmt: skip
+        needed["'style'"] = "style: unlinked (no pointer leads to it), or zeroed (its bytes read as zero, too)"
+    if needed:
+        law = f"Linux vfio-pci and every VMM leave a {entry.source} structure where the device has it"
+        message = f"a {entry.source} structure needs {' and '.join(needed)}"
+        refuse("source", message, *needed.values(), note=law if entry.at is None else ())
     if entry.style is not None and entry.source != "hidden":
-        report.add("VPCI1110", node.span_of("style"), f"a {entry.source} structure has no style of hiding")
-    if entry.source == "copied" and entry.at is None:
+        refuse("style", f"a {entry.source} structure has no style of hiding", "leave 'style' out, or source: hidden")
+    if chain is Chain.STANDARD and entry.version is not None:
+        refuse("version", "a standard capability has no version in its header", "leave 'version' out")
+    if chain is Chain.STANDARD and entry.next is not None and entry.next > 0xFF:
         report.add(
-            "VPCI1110", node.span_of("source"), "a copied structure needs 'at'",
-            note="the kernel and every VMM leave a copied structure where the device has it",
-            help="at: its offset on the device, as lspci shows it in brackets",
-        )  # fmt: skip
-    if entry.source == "hidden" and entry.at is None:
-        report.add(
-            "VPCI1110", node.span_of("source"), "a hidden structure needs 'at': it stands where the device has it"
+            "VPCI1108",
+            node.span_of("next"),
+            f"next pointer {entry.next:#x} does not fit into 8 bits",
+            note="PCI 3.0 6.7: the next pointer of a standard capability is one byte",
         )
-    if entry.version is not None and chain is Chain.STANDARD:
-        report.add("VPCI1110", node.span_of("version"), "a standard capability has no version in its header")

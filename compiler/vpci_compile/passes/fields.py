@@ -11,8 +11,36 @@ from ..loader import Node
 from ..spec import FieldValue
 
 _BAR_OFFSET = re.compile(r"bar([0-5])\s*\+\s*(0x[0-9a-fA-F]{1,8}|[0-9]{1,10})")
+_RANGE = re.compile(r"(.*?[a-z_])([0-9]{1,4})\.\.([0-9]{1,4})((?:\.[a-z0-9_]+)?)")
+_NUMBERED = re.compile(r"([a-z0-9_]*[a-z_])(0|[1-9][0-9]{0,3})")
+_LONGEST_RANGE = 2048
 _STRUCTURAL = ("id", "next", "header")  # written when the chain is linked
 Setting = tuple[Place, Field | None, FieldValue, Span]
+
+
+def each(path: str) -> list[str]:
+    """The paths that a layout means: `lane0..3.tx` is that field of the registers lane0, lane1, lane2 and lane3."""
+    many = _RANGE.fullmatch(path)
+    first, last = (int(many[2]), int(many[3])) if many else (0, 0)
+    if many is None or last < first:
+        return [path]
+    return [f"{many[1]}{index}{many[4]}" for index in range(first, min(last, first + _LONGEST_RANGE) + 1)]
+
+
+def together(paths: list[str]) -> list[str]:
+    """The same paths, shorter: numbered ones that follow each other as one range, as `each` takes it."""
+    found: list[tuple[str, int, int]] = []
+    for path in paths:
+        numbered = _NUMBERED.fullmatch(path)
+        name, number = (numbered[1], int(numbered[2])) if numbered else (path, -1)
+        if found and numbered and found[-1][0] == name and found[-1][2] == number - 1:
+            found[-1] = (name, found[-1][1], number)
+        else:
+            found.append((name, number, number))
+    return [
+        name if first < 0 else f"{name}{first}" if first == last else f"{name}{first}..{last}"
+        for name, first, last in found
+    ]
 
 
 def defaults(view: View) -> None:
@@ -32,20 +60,28 @@ def apply(
 ) -> None:
     """Set `values` (a layout's `fields`) in `view`'s bytes; `node` is where they stand, `origins` gets their places.
 
-    Reports VPCI1107 (no such field), VPCI1108 (value does not fit), VPCI1503 (table or PBA not 8-byte aligned).
+    Reports VPCI1107 (no such field), VPCI1108 (value does not fit), VPCI1110 (one field twice), VPCI1503 (table or PBA
+    not 8-byte aligned).
     """
     settings: list[Setting] = []
     for key, value in values.items():
-        if isinstance(value, dict):
-            settings.extend(_group(view, key, value, node.find([key]), report))
-        else:
-            found = _find(view, key, node, key, report)
+        for path in each(key):
+            if isinstance(value, dict):
+                settings.extend(_group(view, path, value, node.find([key]), report))
+                continue
+            found = _find(view, path, node, key, report)
             if found is not None:
                 settings.append((*found, value, node.span_of(key)))
     # A register's place can depend on a field of an earlier one (MSI data on 64-bit): the catalogue's order decides.
     order = {register.name: index for index, register in enumerate(view.capability.registers)}
     settings.sort(key=lambda s: order.get(s[0].register.name, -1))
+    first: dict[tuple[str, str], Span] = {}
     for place, one, value, span in settings:
+        known = first.setdefault((place.name, one.name if one is not None else ""), span)
+        if known is not span and known.source is span.source:  # in two files: the layout changes what its base says
+            name = place.name if one is None else f"{place.name}.{one.name}"
+            labels = [(known, "first given here")]
+            report.add("VPCI1110", span, f"'{name}' is given twice", labels=labels, help="keep one of the two")
         # Located again: what an earlier setting wrote may have moved it.
         _set(view, view.locate(place.name), one, value, span, report)
         origins[place.name if one is None else f"{place.name}.{one.name}"] = span
@@ -65,17 +101,7 @@ def _find(view: View, path: str, node: Node, key: str, report: Report) -> tuple[
     try:
         found = view.find(path)
     except KeyError:
-        known = [p for p in view.known_paths() if p.partition(".")[0] not in _STRUCTURAL]
-        last = path.rpartition(".")[2]
-        near = [p for p in known if p.rpartition(".")[2] == last] or nearest(path, known)
-        registers = [p for p in known if "." not in p]
-        report.add(
-            "VPCI1107",
-            span,
-            f"'{view.capability.name}' has no field '{path}'",
-            note=f"{view.capability.clause}: {view.capability.title}",
-            help=f"did you mean '{near[0]}'?" if near else f"registers here: {', '.join(registers)}",
-        )
+        unknown(view, path, span, report)
         return None
     if found[0].offset < view.capability.chain.header_bytes:
         report.add(
@@ -88,12 +114,64 @@ def _find(view: View, path: str, node: Node, key: str, report: Report) -> tuple[
     return found
 
 
+def unknown(view: View, path: str, span: Span, report: Report, code: str = "VPCI1107") -> None:
+    """Report a path that names no register and no field of a structure."""
+    capability = view.capability
+    known = [p for p in view.known_paths() if p.partition(".")[0] not in _STRUCTURAL]
+    register, _, last = path.rpartition(".")
+    inside = [p for p in known if p.startswith(f"{register}.")] if register else []
+    near = [p for p in known if p.rpartition(".")[2] == last] or nearest(path, inside or known)
+    if near:
+        way_out = f"did you mean '{near[0]}'?"
+    elif inside:
+        way_out = f"fields of {register}: {', '.join(p.rpartition('.')[2] for p in inside)}"
+    else:
+        way_out = f"registers here: {', '.join(p for p in known if '.' not in p)}"
+    what = "header" if capability.chain is Chain.HEADER else capability.name
+    report.add(
+        code,
+        span,
+        f"'{what}' has no {'field' if register else 'register or field'} '{path}'",
+        note=f"{capability.clause}: {capability.title}",
+        help=way_out,
+    )
+
+
+def check_existing(view: View, node: Node, origins: Mapping[str, Span], report: Report) -> None:
+    """Report VPCI1107 for fields set in registers that this structure has not; `view` is of its final bytes."""
+    existing = {place.name for place in view.places()}
+    capability = view.capability
+    for path, span in origins.items():
+        place = view.locate(path.partition(".")[0])
+        end = place.offset + place.size
+        if end > len(view.body):
+            report.add(
+                "VPCI1107",
+                span,
+                f"'{place.name}' is at {place.offset:#x}..{end - 1:#x}, "
+                f"but this {capability.name} structure ends at {len(view.body) - 1:#x}",
+                labels=[(node.span_of("length"), "cut short here")] if "length" in node.keys else (),
+                note=f"{capability.clause}: {capability.title}",
+                help=f"length: {end:#x} or more, or leave it out" if "length" in node.keys else (),
+            )
+        elif place.name not in existing:
+            rule = place.register.when or "there are as many of them"
+            report.add(
+                "VPCI1107",
+                span,
+                f"this {capability.name} structure has no register '{place.name}'",
+                note=f"{capability.clause}: it exists where {rule}",
+            )
+
+
 def _set(view: View, place: Place, one: Field | None, value: FieldValue, span: Span, report: Report) -> None:
     try:
         if one is None and len(place.register.fields) > 1:
             _set_register(view, place, value, span, report)
         else:
             only = one or place.register.fields[0]
+            if only.name == "offset" and _misaligned(view, place, only, value, span, report):
+                return
             raw = _blob(place, value) if place.register.blob else encoder(only)(value)
             view.put(place, only, raw)
     except ValueError as error:
@@ -106,16 +184,10 @@ def _set_register(view: View, place: Place, value: FieldValue, span: Span, repor
     if isinstance(value, str):
         match = _BAR_OFFSET.fullmatch(value)
         if match is None or not {"bir", "offset"} <= fields.keys():
-            raise ValueError(f"'{value}' is not a value of register '{place.name}'")
+            form = "a number, or bar0+0x2000" if {"bir", "offset"} <= fields.keys() else "a number"
+            raise ValueError(f"'{value}' is not a value of register '{place.name}'; write {form}")
         offset = int(match[2], 0)
-        if offset % fields["offset"].scale:
-            report.add(
-                "VPCI1503",
-                span,
-                f"offset {offset:#x} is not a multiple of {fields['offset'].scale}",
-                note=f"{view.capability.clause}: the low three bits of this register name the BAR",
-                help=f"move it to {offset & ~7:#x}",
-            )
+        if _misaligned(view, place, fields["offset"], offset, span, report):
             return
         view.put(place, fields["bir"], int(match[1]))
         view.put(place, fields["offset"], encoder(fields["offset"])(offset))
@@ -123,31 +195,65 @@ def _set_register(view: View, place: Place, value: FieldValue, span: Span, repor
     view.put(place, None, int(value))
 
 
+def _misaligned(view: View, place: Place, one: Field, value: FieldValue, span: Span, report: Report) -> bool:
+    """Whether `value` is an offset that shares its register with a BAR number and has bits there: VPCI1503."""
+    if isinstance(value, str) or one.scale == 1 or int(value) % one.scale == 0:
+        return False
+    down = int(value) // one.scale * one.scale
+    report.add(
+        "VPCI1503",
+        span,
+        f"the {place.name} of {view.capability.name} is at {int(value):#x}, no multiple of {one.scale}",
+        note=f"{view.capability.clause}: the low {one.low} bits of this register name the BAR",
+        help=f"{down:#x} or {down + one.scale:#x}",
+    )
+    return True
+
+
 def _blob(place: Place, value: FieldValue) -> int:
+    if not isinstance(value, str):
+        raise ValueError(f"{value} without quotes is no run of bytes; write two hex digits a byte, in quotes")
     try:
-        octets = bytes.fromhex(str(value).replace(" ", ""))
+        octets = bytes.fromhex(value.replace(" ", ""))
     except ValueError:
-        raise ValueError(f"'{value}' is not a run of bytes in hex") from None
+        raise ValueError(f"'{value}' is not a run of bytes; write two hex digits a byte") from None
     if len(octets) > place.size:
-        raise ValueError(f"'{place.name}' has {place.size} bytes, {len(octets)} are given")
+        raise ValueError(f"'{place.name}' has {counted(place.size, 'byte')}, {len(octets)} are given")
     return int.from_bytes(octets.ljust(place.size, b"\0"), "little")
 
 
-def raw(body: bytearray, values: Mapping[str, bytes], node: Node, chain: Chain, length: int, report: Report) -> None:
-    """Lay raw bytes over `body`; reports VPCI1109 for bytes outside the structure or over its id and next pointer."""
-    first = chain.header_bytes
+def counted(number: int, what: str) -> str:
+    """`1 byte`, `2 bytes`."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+Raw = tuple[int, int, int, Span]
+"""Raw bytes as a layout gives them: offset, length, the first byte of the body, place."""
+
+
+def raw(body: bytearray, values: Mapping[str, bytes], node: Node, chain: Chain, report: Report) -> list[Raw]:
+    """Lay raw bytes over `body` and return them for `check_raw`; reports VPCI1109 for a key that is no offset."""
+    first, laid = chain.header_bytes, []
     for key, octets in values.items():
         try:
             offset = int(key, 0)
         except ValueError:
-            report.add("VPCI1109", node.keys[key], f"'{key}' is not an offset; write 0x08")
+            report.add("VPCI1109", node.keys[key], f"'{key}' is not an offset", help='write 0x08: "00 11"')
             continue
-        if offset < first or offset + len(octets) > length:
+        laid.append((offset, len(octets), first, node.keys[key]))
+        if first <= offset and offset + len(octets) <= len(body):
+            body[offset : offset + len(octets)] = octets
+    return laid
+
+
+def check_raw(laid: list[Raw], length: int, report: Report) -> None:
+    """Report VPCI1109 for raw bytes outside a structure of `length` bytes, or over its id and next pointer."""
+    for offset, number, first, span in laid:
+        if offset < first or offset + number > length:
             report.add(
                 "VPCI1109",
-                node.keys[key],
-                f"{len(octets)} bytes at {offset:#x} are not inside the structure's body ({first:#x}..{length - 1:#x})",
-                help="offsets count from the structure's start; 'length' says how long it is where no rule does",
+                span,
+                f"{counted(number, 'byte')} at {offset:#x}: the body of this structure is {first:#x}..{length - 1:#x}",
+                note="offsets count from the start of the structure; its id and next pointer follow from the chain",
+                help="'length' says how long it is where the catalogue's rule does not" if offset >= first else (),
             )
-            continue
-        body[offset : offset + len(octets)] = octets

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import cache
 from typing import NamedTuple
 
-from ..catalog import CLEARED, WRITABLE, Access, Register, View
-from ..diagnostics import Report, Span
+from ..catalog import CLEARED, WRITABLE, Access, Register
+from ..diagnostics import Report, Span, nearest
 from ..ir import MASKS, ROM_INDEX, ConfigSpace
-from . import bars
+from . import bars, fields
 from .work import Draft, Work
 
 _COMMAND = "command"
@@ -184,7 +183,9 @@ def _register(canvas: Canvas, register: Register, offset: int, size: int, copied
 def _volatile(canvas: Canvas, work: Work, draft: Draft) -> None:
     assert draft.entry is not None
     for index, path in enumerate(draft.entry.volatile):
-        _exempt(canvas, draft, path, work.tree.span_of(*draft.path, "volatile", index), work.report, "VPCI1107")
+        span = work.tree.span_of(*draft.path, "volatile", index)
+        for one in fields.each(path):
+            _exempt(canvas, draft, one, span, work.report, "VPCI1107")
 
 
 def ignored(canvas: Canvas, work: Work) -> None:
@@ -195,8 +196,9 @@ def ignored(canvas: Canvas, work: Work) -> None:
         span = work.tree.span_of("migration", "ignore", index)
         draft = structures.get(name)
         if draft is None:
-            known = ", ".join(structures)
-            work.report.add("VPCI1607", span, f"the layout has no structure '{name}'", help=f"known here: {known}")
+            near = nearest(name, structures)
+            help_text = f"did you mean '{near[0]}'?" if near else f"structures here: {', '.join(structures)}"
+            work.report.add("VPCI1607", span, f"the layout has no structure '{name}'", help=help_text)
         elif rest:
             _exempt(canvas, draft, rest, span, work.report, "VPCI1607")
         else:
@@ -205,21 +207,14 @@ def ignored(canvas: Canvas, work: Work) -> None:
 
 def _exempt(canvas: Canvas, draft: Draft, path: str, span: Span, report: Report, code: str) -> None:
     view = draft.view()
+    if view is None:
+        message = f"the catalogue knows no fields of '{draft.name}'"
+        report.add(code, span, message, help=f"migration: {{ignore: [{draft.name}]}} for the whole structure")
+        return
     try:
-        if view is None:
-            raise KeyError(path)
         place, one = view.find(path)
     except KeyError:
-        known = ", ".join(_registers(view))
-        report.add(
-            code, span, f"'{draft.name}' has no field '{path}'", help=f"registers here: {known}" if known else ()
-        )
+        fields.unknown(view, path, span, report, code)
         return
     mask = (1 << 8 * place.size) - 1 if one is None or place.register.blob else one.mask
     canvas.change("compared", draft.offset + place.offset, place.size, ~mask, 0)
-
-
-def _registers(view: View | None) -> Iterable[str]:
-    if view is None:
-        return ()
-    return [place.name for place in view.places() if place.offset >= view.capability.chain.header_bytes]

@@ -103,7 +103,9 @@ class CapabilityEntry(_Part):
     next: Offset | None = None
     """The next pointer as it is, where it is not what the order of the list says. Real hardware has such things."""
     fields: Fields = {}
-    """Values by name: `devcap.flr: 1`, `devcap: {flr: 1}`, `table: bar0+0x2000`; what is left out is 0."""
+    """Values by name: `devcap.flr: 1`, `devcap: {flr: 1}`, `table: bar0+0x2000`, `lane0..15: {tx: 1}`.
+
+    What is left out is 0, or the catalogue's default in a synthesized structure."""
     raw: dict[str, HexBytes] = {}
     """Bytes where the catalogue knows no names: offset from the structure's start to hex, `{0x08: "00 11"}`."""
     volatile: list[str] = []
