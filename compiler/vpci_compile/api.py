@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from . import pipeline
+from . import loader, pipeline
 from .diagnostics import Diagnostic, Report, Source
 from .ir import Function
 from .pipeline import Compiled
@@ -41,11 +41,12 @@ class Imported(NamedTuple):
 
 def check(path: StrPath) -> Compiled:
     """Compile a layout and write nothing; `path` may be the name of a shipped layout, such as nvidia/gh200."""
-    if not Path(path).exists():
-        shipped = pipeline.find_layout(Path(path), os.fspath(path))
-        if shipped is not None:
-            return pipeline.compile_file(*shipped)
-    return pipeline.compile_file(Path(path), os.fspath(path))
+    return pipeline.compile_file(*(_shipped(path) or (Path(path), os.fspath(path))))
+
+
+def _shipped(path: StrPath) -> tuple[Path, str] | None:
+    """The shipped layout that `path` is the name of, unless there is such a file."""
+    return None if loader.exists(Path(path)) else pipeline.find_layout(Path(path), os.fspath(path))
 
 
 def build(
@@ -92,9 +93,8 @@ def _compile_text(text: str) -> Function:
 
 def load(path: StrPath, slot: str | None = None) -> Compiled:
     """The function of a layout (.yaml) or, by way of `import_capture`, of a capture."""
-    if Path(path).suffix in LAYOUT_SUFFIXES and not Path(path).is_dir():
-        return check(path)
-    if not Path(path).exists() and pipeline.find_layout(Path(path), os.fspath(path)) is not None:
+    folder = loader.exists(Path(path)) and Path(path).is_dir()
+    if (Path(path).suffix in LAYOUT_SUFFIXES and not folder) or _shipped(path):
         return check(path)
     imported = import_capture(path, slot)
     source = Source(f"{os.fspath(path)}", imported.text)

@@ -51,7 +51,7 @@ def find_layout(path: Path, name: str) -> tuple[Path, str] | None:
     With it comes the path that diagnostics show: relative where that is shorter.
     """
     for candidate in (path.parent / name, resources.folder("layouts") / f"{name}.yaml"):
-        if candidate.is_file():
+        if loader.exists(candidate) and candidate.is_file():
             return candidate, min(str(candidate), os.path.relpath(candidate), key=len)
     return None
 
@@ -66,7 +66,7 @@ def _capture(
     from . import capture  # most layouts name none
 
     where = path.parent / entry.capture
-    if not where.exists():
+    if not loader.exists(where):
         span = tree.span_of("physical", "capture")
         message = f"cannot read '{entry.capture}': no such file"
         raise failure("VPCI1001", span, message, help="the path counts from this file")

@@ -62,7 +62,7 @@ def random_structure(name: str, source: random.Random, header_type: int) -> byte
         put(view, "lnksta.speed", source.randrange(8))
         put(view, "lnkctl2.speed", source.randrange(8))
     elif name == "ht":
-        put(view, "type", source.choice([0, 0x20, source.randrange(256)]) | source.randrange(8))
+        put(view, "type", source.choice([0, 0x20, source.randrange(8, 32) << 3]) | source.randrange(8))
     elif name == "ea":
         put(view, "num_ent", 4)
         for i in range(4):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..catalog import CLEARED, WRITABLE, Capability, Field, Place, View, encoder
 from ..loader.yaml_reader import scalar
@@ -12,6 +12,7 @@ from ..loader.yaml_reader import scalar
 SPACE = 4096
 _PLAIN = re.compile(r"[A-Za-z0-9_.+/][A-Za-z0-9_.+/%-]*")
 _HEX_SHOW = re.compile(r":#?\d*x")
+_NUMBERED = re.compile(r"([a-z0-9_]*[a-z_])(0|[1-9][0-9]{0,3})")
 _LONGEST_COMMENT = 64
 _TOLD = {("pcie", "flags", "type")}  # zero, and worth saying
 
@@ -46,6 +47,23 @@ def token(one: Field, raw: int) -> str:
             return quoted(named.name)
     counts = one.scale == 1 and (one.width <= 12 or (one.show and not _HEX_SHOW.search(one.show)))
     return number(raw * one.scale + one.bias, hexadecimal=not counts or bool(_HEX_SHOW.search(one.show)))
+
+
+def folded(rows: list[Row]) -> list[Row]:
+    """The same rows, shorter: numbered registers that follow each other and say the same become one `lane0..15`."""
+    found: list[tuple[Row, str, int, int]] = []
+    for row in rows:
+        numbered = _NUMBERED.fullmatch(row.register)
+        name, number = (numbered[1], int(numbered[2])) if numbered else (row.register, -1)
+        if found and numbered:
+            last, last_name, first, latest = found[-1]
+            if last_name == name and latest == number - 1 and replace(row, register=last.register) == last:
+                found[-1] = (last, name, first, number)
+                continue
+        found.append((row, name, number, number))
+    return [
+        row if first == last else replace(row, register=f"{name}{first}..{last}") for row, name, first, last in found
+    ]
 
 
 def describe(view: View, length: int, header_type: int, skip: Collection[str] = ()) -> tuple[list[Row], bytearray]:

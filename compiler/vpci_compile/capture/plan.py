@@ -8,18 +8,20 @@ from dataclasses import dataclass, field
 
 from .. import catalog
 from ..catalog import Capability, Chain, View
+from ..passes.fields import together
 from . import chains
 from .bar_entries import BarPlan, plan_bars
 from .model import CONVENTIONAL_BYTES, MAX_SPACE, Capture
-from .naming import SPACE, Row, changing, describe
+from .naming import SPACE, Row, changing, describe, folded
 
 _PCI_EXPRESS, _RCIEP = 0x10, 0x9
 _UNKNOWN_BYTES = 4  # of a structure that the catalogue does not know, its header included
 _JOIN = 8  # runs of bytes that stand closer together than this are one
 _JOIN_USED = 32
 _IDENTITY = (
-    "vendor", "device", "revision", "prog_if", "class", "subsystem_vendor", "subsystem", "header_type.multifunction",
+    "vendor", "device", "revision", "prog_if", "class", "subsystem_vendor", "subsystem", "header_type",
 )  # fmt: skip
+MULTIFUNCTION = 0x80  # bit 7 of the header type
 Range = tuple[int, int]
 Key = tuple[Chain, int]  # a structure: its chain and offset
 
@@ -155,12 +157,11 @@ def _structure(plan: Plan, chain: Chain, link: chains.Link, room: int) -> Struct
     one = StructurePlan(chain, link, known, length, cut=rule > room)
     made = bytearray(body[:head].ljust(SPACE, b"\0"))
     if not rough:
-        one.rows, made = describe(view, length, kind)
-        one.volatile = changing(view, length)
+        rows, made = describe(view, length, kind)
+        one.rows = folded(rows)
+        one.volatile = together(changing(view, length))
     one.raw = list(_runs(body[:length], bytes(made[:length]), head))
-    # Raw bytes may hold what the length rule reads; a compiler knows the length before it lays them down.
-    unsaid = bool(one.raw) and View(known, made, room, kind).length != length
-    one.told_length = one.cut or unsaid or one.key in plan.choices.lengths
+    one.told_length = one.cut or one.key in plan.choices.lengths
     return one
 
 
@@ -190,19 +191,19 @@ def _header(plan: Plan) -> bytearray:
     skip = {*_IDENTITY}
     for bar in plan.bars:
         skip.update(bar.registers)
-    if data[0x0E] & 0x7F == kind:
-        skip.add("header_type.layout")
     first = plan.standard[0].link.offset if plan.standard else 0
     pointer, listed = view.get(view.locate("cap_ptr")), bool(data[0x06] & chains.STATUS_CAP_LIST)
     if pointer == first:
         skip.add("cap_ptr")
     agrees = listed == bool(plan.standard)
     skip.add("status.cap_list")
-    plan.header_rows, made = describe(view, length, kind, skip)
+    rows, made = describe(view, length, kind, skip)
+    plan.header_rows = folded(rows)
     if not agrees:
         _tell_list_bit(plan.header_rows, int(listed))
-    for at in (*range(0x04), 0x08, 0x09, 0x0A, 0x0B, 0x0E):
+    for at in (*range(0x04), 0x08, 0x09, 0x0A, 0x0B):
         made[at] = body[at]
+    made[0x0E] = kind | body[0x0E] & MULTIFUNCTION  # a type that does not exist becomes a loose byte
     for path in ("subsystem_vendor", "subsystem", "cap_ptr"):
         try:
             place = view.locate(path)

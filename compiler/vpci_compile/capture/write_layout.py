@@ -22,7 +22,7 @@ def text(plan: Plan, remarks: Iterable[str]) -> str:
     """The layout. `remarks` are what the reader should know, put at the top as comments."""
     blocks = [
         [*_head(plan.capture, remarks), "vpci: 1", f"device: {_name(plan)}", *_about(plan.capture)],
-        [_identity(plan), *_size(plan)],
+        [*_identity(plan), *_size(plan)],
         _header(plan),
         _bars(plan),
         _chain("capabilities", plan.standard),
@@ -59,17 +59,20 @@ def _name(plan: Plan) -> str:
 
 def _about(capture: Capture) -> list[str]:
     title = printable(_CLASS_AND_IDS.sub("", capture.title))
-    line = f"about: {_string(title)}"
-    if len(line) > WIDTH:
-        return ["about: >-", *_wrapped(title, "  ", "  ")]
-    return [line] if title else []
+    return _sentence("about:", title, "  ") if title else []
+
+
+def _sentence(key: str, words: str, indent: str) -> list[str]:
+    """A key and its words: quoted on one line, or folded on several."""
+    line = f"{key} {_string(words)}"
+    return [line] if len(line) <= WIDTH else [f"{key} >-", *_wrapped(words, indent, indent)]
 
 
 def _string(words: str) -> str:
     return '"' + words.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def _identity(plan: Plan) -> str:
+def _identity(plan: Plan) -> Iterator[str]:
     data = plan.capture.data
     view = View(plan.header, data.ljust(256, b"\0"))
     items = [
@@ -85,7 +88,7 @@ def _identity(plan: Plan) -> str:
         items.append(f"header_type: {plan.header.id}")
     if data[0x0E] & 0x80:
         items.append("multifunction: true")
-    return f"identity: {{{', '.join(items)}}}"
+    return _flow("identity: {", items, "}")
 
 
 def _size(plan: Plan) -> list[str]:
@@ -236,7 +239,7 @@ def _end(plan: Plan) -> Iterator[str]:
     if plan.choices.accepted:
         yield "accept:"
         for code, reason in sorted(plan.choices.accepted.items()):
-            yield f"  {code}: {_string(printable(reason))}"
+            yield from _sentence(f"  {code}:", printable(reason), "    ")
     yield _commented("migration: {migrates: false}", "true asks for all that could differ on another host")
     yield _commented("targets: []", "[qemu] asks whether QEMU can show this function")
 

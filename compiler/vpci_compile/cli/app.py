@@ -145,7 +145,7 @@ def explain(
     vpci-compile explain layouts/nvidia/gh200.yaml 0x68
     vpci-compile explain VPCI1304
     """
-    if re.fullmatch(r"(?i)VPCI\d{4}", what) and not Path(what).exists():
+    if re.fullmatch(r"(?i)VPCI[0-9]{4}", what) and not Path(what).exists():
         say(_page(what.upper()))
         return
     from .. import api

@@ -24,7 +24,7 @@ def _block(diagnostic: Diagnostic, colour: bool) -> str:
 
     style = _STYLES[diagnostic.severity]
     head = paint(f"{diagnostic.severity}[{diagnostic.code}]", style)
-    lines = [f"{diagnostic.span}: {head}: {diagnostic.message}"]
+    lines = [f"{printable(str(diagnostic.span))}: {head}: {printable(diagnostic.message)}"]
     # Marks in another file, or in a text that we do not hold, are named in words below.
     marks = [(diagnostic.span, "^", diagnostic.text)]
     elsewhere: list[str] = []
@@ -32,7 +32,7 @@ def _block(diagnostic: Diagnostic, colour: bool) -> str:
         if label.span.source is diagnostic.span.source:
             marks.append((label.span, "-", label.text))
         else:
-            elsewhere.append(f"{label.span}: {label.text}")
+            elsewhere.append(printable(f"{label.span}: {label.text}"))
     marks = [mark for mark in marks if mark[0].width and mark[0].source.line(mark[0].line).strip()]
     gutter = max((len(str(mark[0].line)) for mark in marks), default=1)
     bar = " " * (gutter + 1) + "|"
@@ -47,8 +47,8 @@ def _block(diagnostic: Diagnostic, colour: bool) -> str:
             lines.append(bar)
     lead = " " * (gutter + 1) + "= "
     lines.extend(f"{lead}see: {place}" for place in elsewhere)
-    lines.extend(f"{lead}note: {note}" for note in diagnostic.notes)
-    lines.extend(f"{lead}help: {text}" for text in diagnostic.helps)
+    lines.extend(f"{lead}note: {printable(note)}" for note in diagnostic.notes)
+    lines.extend(f"{lead}help: {printable(text)}" for text in diagnostic.helps)
     return "\n".join(lines) + "\n"
 
 
@@ -61,11 +61,17 @@ def _mark(span: Span, sign: str, text: str, gutter: int, painted: str) -> tuple[
     if len(source) > _WIDEST:  # a very long line: show the part around the mark
         cut = max(0, min(start - 20, len(source) - _WIDEST))
         source, start = source[cut : cut + _WIDEST], start - cut
-    # Control characters (and what a terminal would obey) are shown as a dot; a tab keeps its place.
-    source = "".join(c if c.isprintable() else " " if c == "\t" else "." for c in source)
+    source = printable(source)
     width = max(1, min(span.width, len(source) - start))
     under = f"{' ' * gutter} | {' ' * start}{painted * width}"
-    return f"{span.line:>{gutter}} | {source}".rstrip(), f"{under} {text}".rstrip()
+    return f"{span.line:>{gutter}} | {source}".rstrip(), f"{under} {printable(text)}".rstrip()
+
+
+def printable(text: str) -> str:
+    """`text` in one line, with a dot for what a terminal would obey and for what is no character; a tab is a space."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else " " if c == "\t" else "." for c in text)
 
 
 def _place(span: Span) -> dict[str, object]:

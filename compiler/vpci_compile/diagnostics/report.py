@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import islice
 from typing import NamedTuple
 
 from .codes import REGISTRY
 from .span import Span
+
+MAX_ERRORS = 200  # nobody reads more, and a hostile file must not cost more
+MAX_TEXT = 1000  # characters of a message
+_MAX_WORD, _MAX_KNOWN = 64, 500
 
 
 class Severity(StrEnum):
@@ -53,6 +58,7 @@ class Report:
 
     def __init__(self) -> None:
         self.diagnostics: list[Diagnostic] = []
+        self.errors = 0
         self.accepted: Mapping[str, str] = {}
 
     def add(
@@ -66,7 +72,11 @@ class Report:
         note: str | Iterable[str] = (),
         help: str | Iterable[str] = (),  # noqa: A002 - the word a reader sees
     ) -> None:
-        """Record one diagnostic. Its severity is the registry's, or `note` where the layout accepts this code."""
+        """Record one diagnostic. Its severity is the registry's, or `note` where the layout accepts this code.
+
+        Raises:
+            Failed: with VPCI1006 at its end, when there are too many errors.
+        """
         entry = REGISTRY[code]
         notes = (note,) if isinstance(note, str) else tuple(note)
         helps = (help,) if isinstance(help, str) else tuple(help)
@@ -75,8 +85,19 @@ class Report:
             severity = Severity.NOTE
             notes = (*notes, f"accepted by the layout: {self.accepted[code]}")
             helps = ()
-        made = Diagnostic(code, severity, message, span, text, tuple(Label(*label) for label in labels), notes, helps)
+        marks = tuple(Label(place, _short(words)) for place, words in labels)
+        notes, helps = tuple(map(_short, notes)), tuple(map(_short, helps))
+        made = Diagnostic(code, severity, _short(message), span, _short(text), marks, notes, helps)
         self.diagnostics.append(made)
+        if severity is Severity.ERROR:
+            self.errors += 1
+            if self.errors == MAX_ERRORS:
+                self._too_many(span)
+
+    def _too_many(self, span: Span) -> None:
+        found = self.sorted()
+        self.add("VPCI1006", span, f"{MAX_ERRORS} errors: what follows is not checked")
+        raise Failed([*found, self.diagnostics[-1]])
 
     @property
     def failed(self) -> bool:
@@ -102,7 +123,13 @@ def nearest(word: str, known: Iterable[str]) -> list[str]:
     """The known word that somebody most likely meant, as a list of one, or none."""
     import difflib  # only when somebody mistyped
 
-    return difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    if len(word) > _MAX_WORD:
+        return []
+    return difflib.get_close_matches(word, list(islice(known, _MAX_KNOWN)), n=1, cutoff=0.5)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= MAX_TEXT else f"{text[: MAX_TEXT - 4]} ..."
 
 
 def failure(code: str, span: Span, message: str, **rest: object) -> Failed:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..diagnostics import Span
-from ..ir import Bar, FieldAt, Function, Kind, Structure
+from ..ir import ROM_INDEX, Bar, BarKind, FieldAt, Function, Kind, Structure
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +30,15 @@ def compare(left: Function, right: Function) -> list[Difference]:
     """All differences between two contracts, by offset; empty exactly when the digests are equal."""
     if left.digest == right.digest:
         return []
-    found = [*_spaces(left, right), *_structures(left, right), *_bars(left, right), *_regions(left, right)]
-    found.extend(_rest(left, right, found))
+    bars = list(_bars(left, right))
+    pairs = _pairs(left, right)
+    found = [*_spaces(left, right), *bars, *_regions(left, right)]
+    sized = {difference.path.partition(".")[0] for difference in bars}
+    for one, other in pairs:
+        found.extend(_place(one, other))
+        if one and other:
+            found.extend(_fields(left, right, one, other, sized))
+    found.extend(_rest(left, right, pairs))
     return sorted(found, key=lambda d: (d.offset is None, d.offset or 0, d.path))
 
 
@@ -61,55 +68,58 @@ def _keyed(function: Function) -> dict[tuple[Kind, int, int], Structure]:
     return keyed
 
 
-def _structures(left: Function, right: Function) -> Iterator[Difference]:
+Pair = tuple[Structure | None, Structure | None]
+
+
+def _pairs(left: Function, right: Function) -> list[Pair]:
+    """The structures of both sides that are one and the same, and those that only one side has."""
     ours, theirs = _keyed(left), _keyed(right)
-    for key in dict.fromkeys((*ours, *theirs)):
-        one, other = ours.get(key), theirs.get(key)
-        if one is None or other is None:
-            only = one or other
-            assert only is not None
-            here = f"at {only.offset:#x}, {only.length} bytes"
-            yield Difference(
-                only.name,
-                only.title,
-                only.offset,
-                here if one else "",
-                here if other else "",
-                one.origin if one else None,
-                other.origin if other else None,
-            )
-        elif one.offset != other.offset:
-            yield Difference(
-                one.name,
-                one.title,
-                one.offset,
-                f"at {one.offset:#x}",
-                f"at {other.offset:#x}",
-                one.origin,
-                other.origin,
-            )
-        else:
-            yield from _same_place(left, right, one, other)
+    return [(ours.get(key), theirs.get(key)) for key in dict.fromkeys((*ours, *theirs))]
 
 
-def _same_place(left: Function, right: Function, one: Structure, other: Structure) -> Iterator[Difference]:
+def _place(one: Structure | None, other: Structure | None) -> Iterator[Difference]:
+    """A structure that only one side has, or that stands elsewhere."""
+    some = one or other
+    assert some is not None
+    if one and other and one.offset == other.offset:
+        return
+    alone = one is None or other is None
+    left, right = (
+        "" if s is None else f"at {s.offset:#x}, {s.length} bytes" if alone else f"at {s.offset:#x}"
+        for s in (one, other)
+    )
+    spans = [s.origin if s else None for s in (one, other)]
+    yield Difference(some.name, some.title, some.offset, left, right, spans[0], spans[1])
+
+
+def _fields(left: Function, right: Function, one: Structure, other: Structure, sized: set[str]) -> Iterator[Difference]:
+    """Fields of a structure that both sides have. `sized` names the BARs that differ as a whole: their registers say
+    the same once more.
+    """
     ours = {(f.register, f.field.name): f for f in left.fields(one)}
     theirs = {(f.register, f.field.name): f for f in right.fields(other)}
+    shift = 8 * (other.offset - one.offset)
+    registers = _base_addresses(left, right, sized) if one.kind is Kind.HEADER else ()
     for key in dict.fromkeys((*ours, *theirs)):
+        if key[0] in registers:
+            continue
         mine, yours = ours.get(key), theirs.get(key)
         some = mine or yours
         assert some is not None
-        contract = _bits(left, "compared", some) | _bits(right, "compared", some)
-        agreed = _bits(left, "compared", some) == _bits(right, "compared", some)
-        if mine and yours and mine.bit == yours.bit:
-            differ = (_bits(left, "value", mine) ^ _bits(right, "value", yours)) & contract
+        width = max(at.width for at in (mine, yours) if at)
+        here = mine.bit if mine else some.bit - shift
+        there = yours.bit if yours else some.bit + shift
+        masks = _bits(left, "compared", here, width), _bits(right, "compared", there, width)
+        contract, agreed = masks[0] | masks[1], masks[0] == masks[1]
+        if mine and yours and here + shift == there:
+            differ = (_bits(left, "value", here, width) ^ _bits(right, "value", there, width)) & contract
             if not differ and agreed:
                 continue
         elif not contract:
             continue
         a, b = _text(left, mine), _text(right, yours)
         if a == b and not agreed:
-            a, b = _in_contract(left, some, a), _in_contract(right, some, b)
+            a, b = _in_contract(a, masks[0], width), _in_contract(b, masks[1], width)
         yield Difference(
             some.path,
             some.field.title or some.place.register.title or some.structure.title,
@@ -121,9 +131,20 @@ def _same_place(left: Function, right: Function, one: Structure, other: Structur
         )
 
 
-def _bits(function: Function, name: str, at: FieldAt) -> int:
-    first, last = at.bit // 8, (at.bit + at.width + 7) // 8
-    return function.config.number(name, first, last - first) >> at.bit % 8 & ((1 << at.width) - 1)
+def _base_addresses(left: Function, right: Function, sized: set[str]) -> set[str]:
+    """The header registers of the BARs called `sized`."""
+    names: set[str] = set()
+    for bar in (*left.bars, *right.bars):
+        if f"bar{bar.index}" in sized:
+            names.add("rom" if bar.index == ROM_INDEX else f"bar{bar.index}")
+            if bar.kind is BarKind.MEM64:
+                names.add(f"bar{bar.index + 1}")
+    return names
+
+
+def _bits(function: Function, name: str, bit: int, width: int) -> int:
+    first, last = bit // 8, (bit + width + 7) // 8
+    return function.config.number(name, first, last - first) >> bit % 8 & ((1 << width) - 1)
 
 
 def _text(function: Function, at: FieldAt | None) -> str:
@@ -131,12 +152,19 @@ def _text(function: Function, at: FieldAt | None) -> str:
         return ""
     view = function.view(at.structure)
     assert view is not None
-    decoded, raw = view.decode(at.place, at.field), _bits(function, "value", at)
-    return decoded if at.place.register.blob or decoded in (str(raw), f"{raw:#x}") else f"{raw:#x} ({decoded})"
+    decoded, raw = view.decode(at.place, at.field), _bits(function, "value", at.bit, at.width)
+    same = (str(raw), f"{raw:#x}", f"{raw:0{len(decoded)}x}")
+    return (
+        decoded
+        if at.place.register.blob or decoded in same[:2]
+        else f"{raw:#x}" + ("" if decoded in same else f" ({decoded})")
+    )
 
 
-def _in_contract(function: Function, at: FieldAt, text: str) -> str:
-    return f"{text}, {'compared' if _bits(function, 'compared', at) else 'not compared'}"
+def _in_contract(text: str, mask: int, width: int) -> str:
+    if mask in (0, (1 << width) - 1):
+        return f"{text}, {'compared' if mask else 'not compared'}"
+    return f"{text}, compared in bits {mask:#x}"
 
 
 def _bars(left: Function, right: Function) -> Iterator[Difference]:
@@ -205,10 +233,10 @@ def _regions(left: Function, right: Function) -> Iterator[Difference]:
             )
 
 
-def _rest(left: Function, right: Function, found: list[Difference]) -> Iterator[Difference]:
+def _rest(left: Function, right: Function, pairs: list[Pair]) -> Iterator[Difference]:
     """Contract bits that differ and lie in no field of either side: reserved bits, unknown ids, loose bytes."""
-    whole = {d.path for d in found if d.offset is not None and "." not in d.path}
-    explained = _explained(left, whole) | _explained(right, whole)
+    explained = _explained(left, [one for one, _ in _elsewhere(pairs)])
+    explained |= _explained(right, [other for _, other in _elsewhere(pairs)])
     a, b = left.config, right.config
     size = min(a.size, b.size)
     contract = _number(a.compared, size) | _number(b.compared, size)
@@ -216,26 +244,33 @@ def _rest(left: Function, right: Function, found: list[Difference]) -> Iterator[
     differing |= _number(a.compared, size) ^ _number(b.compared, size)
     octets = (differing & ~explained).to_bytes(size, "little")
     run: list[int] = []
+    owners: tuple[Structure | None, Structure | None] = None, None
     for offset in (offset for offset, octet in enumerate(octets) if octet):
-        if run and offset != run[-1] + 1:
+        here = left.owner(offset), right.owner(offset)
+        if run and (offset != run[-1] + 1 or here != owners):
             yield _run(left, right, run)
             run = []
         run.append(offset)
+        owners = here
     if run:
         yield _run(left, right, run)
+
+
+def _elsewhere(pairs: list[Pair]) -> list[Pair]:
+    return [(one, other) for one, other in pairs if one is None or other is None or one.offset != other.offset]
 
 
 def _number(octets: bytes, size: int) -> int:
     return int.from_bytes(octets[:size], "little")
 
 
-def _explained(function: Function, whole: set[str]) -> int:
-    """The bits that a reported structure or a field covers, as one number."""
+def _explained(function: Function, elsewhere: list[Structure | None]) -> int:
+    """The bits that a field covers, or a structure that the other side has not or has elsewhere, as one number."""
     bits = 0
     for structure in function.structures:
         if structure.source == "hidden":
             continue
-        if structure.name in whole:
+        if any(structure is one for one in elsewhere):
             bits |= ((1 << 8 * structure.length) - 1) << 8 * structure.offset
         for at in function.fields(structure):
             bits |= ((1 << at.width) - 1) << at.bit
@@ -246,12 +281,19 @@ def _run(left: Function, right: Function, run: list[int]) -> Difference:
     first, end = run[0], run[-1] + 1
     one, other = left.owner(first), right.owner(first)
     owner = one or other
+    texts = [side.config.value[first:end].hex(" ") for side in (left, right)]
+    if texts[0] == texts[1]:
+        width = 8 * len(run)
+        texts = [
+            _in_contract(text, _bits(s, "compared", 8 * first, width), width)
+            for s, text in zip((left, right), texts, strict=True)
+        ]
     return Difference(
         f"{owner.name}+{first - owner.offset:#x}" if owner else f"bytes@{first:#x}",
         f"bytes {first:#x}..{end - 1:#x}",
         first,
-        left.config.value[first:end].hex(" "),
-        right.config.value[first:end].hex(" "),
+        texts[0],
+        texts[1],
         one.origin if one else None,
         other.origin if other else None,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..diagnostics import Span
-from ..ir import FieldAt, Function, Kind, Origin, Structure
+from ..ir import BarKind, FieldAt, Function, Kind, Origin, Structure
 
 _SOURCES = {
     Origin.COPIED: "copied from the device",
@@ -28,6 +28,8 @@ def explain(function: Function, offset: int) -> str:
         lines.append(f"  rule: {owner.capability.clause}")
     if owner.style is not None:
         lines.append(f"  hidden: {owner.style}: {_STYLES[owner.style.value]}")
+        if owner.style == "unlinked" and owner.offset == 0x100 and offset < 0x104:
+            lines.append("  where the chain begins: a header with id 0 stands here for it, and leads to the next")
     at_byte = function.fields_at(offset)
     if at_byte:
         lines.extend(_registers(function, owner, at_byte))
@@ -70,22 +72,54 @@ def _registers(function: Function, owner: Structure, at_byte: list[FieldAt]) -> 
         size = f"{place.size} byte{'s' if place.size > 1 else ''}"
         lines.extend(["", f"  {owner.name}.{first.register}  {title} ({size} at {first.offset:#x})"])
         fields = [f for f in every if f.register == first.register]
-        names = max(len(f.field.name) for f in fields)
-        lines.extend(_field(function, f, names) for f in fields)
-        for span in dict.fromkeys(f.origin for f in fields):
+        rows = _base_address(function, first) or [_row(function, f) for f in fields]
+        widths = [max(len(row[column]) for row in rows) for column in range(3)]
+        lines.extend(
+            f"    {bits:>{max(7, widths[0])}}  {name:<{widths[1]}}  {value:<{widths[2]}}  {behaviour}"
+            for bits, name, value, behaviour in rows
+        )
+        by_line = {(f.origin.path, f.origin.line): f.origin for f in reversed(fields)}
+        for span in reversed(by_line.values()):
             lines.extend(_quote(span))
     return lines
 
 
-def _field(function: Function, at: FieldAt, names: int) -> str:
+Row = tuple[str, str, str, str]
+"""Bits, name, value and behaviour of a field."""
+
+
+def _row(function: Function, at: FieldAt) -> Row:
     view = function.view(at.structure)
     assert view is not None
     low = at.bit - 8 * at.offset
-    bits = f"{low + at.width - 1}..{low}" if at.width > 1 else str(low)
     decoded = view.decode(at.place, at.field)
     if len(decoded) > 50:
         decoded = f"{decoded[:47]}..."
-    return f"    {bits:>7}  {at.field.name:<{names}}  {decoded:<18} {_behaviour(function, at.bit, at.width)}".rstrip()
+    return _range(low, at.width), at.field.name, decoded, _behaviour(function, at.bit, at.width)
+
+
+def _base_address(function: Function, at: FieldAt) -> list[Row]:
+    """The rows of a base address register whose bits are not those of a 32-bit memory BAR; none for another."""
+    if at.structure.kind is not Kind.HEADER:
+        return []
+    value = function.config.number("value", at.offset, at.place.size)
+    for bar in function.bars:
+        if bar.kind is BarKind.MEM64 and at.register == f"bar{bar.index + 1}":
+            rows = [(0, 32, "address", f"upper half of BAR {bar.index}: {value:08x}")]
+        elif bar.kind is BarKind.IO and at.register == f"bar{bar.index}":
+            rows = [(0, 1, "space", "I/O"), (2, 30, "address", f"{value & ~3:08x}")]
+        else:
+            continue
+        first = 8 * at.offset
+        return [
+            (_range(low, width), name, text, _behaviour(function, first + low, width))
+            for low, width, name, text in rows
+        ]
+    return []
+
+
+def _range(low: int, width: int) -> str:
+    return f"{low + width - 1}..{low}" if width > 1 else str(low)
 
 
 def _behaviour(function: Function, bit: int, width: int) -> str:

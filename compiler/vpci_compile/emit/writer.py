@@ -52,8 +52,8 @@ def _guarded(path: Path) -> Iterator[None]:
     """Turns an error of the system into a diagnostic at `path`: the file that a person knows, not one of ours."""
     try:
         yield
-    except OSError as error:
-        raise _refused(path, error.strerror or str(error)) from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        raise _refused(path, getattr(error, "strerror", None) or str(error)) from error
 
 
 def _targets(folder: Path, artifacts: Sequence[Artifact]) -> list[Path]:
@@ -71,9 +71,10 @@ def _make_folder(folder: Path, made: list[Path]) -> None:
     """Create what is missing of `folder`'s path; `made` gets each step, outermost first."""
     missing: list[Path] = []
     step = folder
-    while not step.exists() and step != step.parent:
-        missing.append(step)
-        step = step.parent
+    with _guarded(folder):
+        while not step.exists() and step != step.parent:
+            missing.append(step)
+            step = step.parent
     for step in reversed(missing):
         with _guarded(step), contextlib.suppress(FileExistsError):  # somebody else made it meanwhile
             step.mkdir()

@@ -1,7 +1,7 @@
 """YAML with positions; the only user of PyYAML."""
 
-from .files import load, read_bytes, read_source, unreadable
+from .files import exists, load, read_bytes, read_source, unreadable
 from .node import Node, Scalar
 from .yaml_reader import parse
 
-__all__ = ["Node", "Scalar", "load", "parse", "read_bytes", "read_source", "unreadable"]
+__all__ = ["Node", "Scalar", "exists", "load", "parse", "read_bytes", "read_source", "unreadable"]

@@ -9,6 +9,14 @@ from .node import Node
 from .yaml_reader import MAX_CHARACTERS, parse
 
 
+def exists(path: Path) -> bool:
+    """Whether the system shows us something there; False where it cannot be (a name too long, a closed folder)."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
 def read_bytes(path: Path, shown: str | None = None, limit: int = 64 << 20) -> bytes:
     """All bytes of a file, at most `limit`.
 

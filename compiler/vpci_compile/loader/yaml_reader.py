@@ -16,9 +16,9 @@ import yaml
 from ..diagnostics import Report, Source, Span, failure
 from .node import Node, Scalar
 
-MAX_CHARACTERS = 4 << 20
+MAX_CHARACTERS = 1 << 20
 MAX_DEPTH = 32
-MAX_NODES = 400_000
+MAX_NODES = 50_000
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9_]{0,39})|0x[0-9a-fA-F_]{1,64}|0b[01_]{1,128}")

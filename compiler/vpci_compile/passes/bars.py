@@ -14,22 +14,26 @@ PREFETCHABLE = 0x8
 ROM_ENABLE = 0x1
 SMALLEST = {BarKind.MEM32: 16, BarKind.MEM64: 16, BarKind.IO: 4, BarKind.ROM: 2048}
 LARGEST = {BarKind.MEM32: 1 << 31, BarKind.MEM64: 1 << 63, BarKind.IO: 256, BarKind.ROM: 16 << 20}
+PAGE = 4096
+_A = {BarKind.MEM32: "a mem32 BAR", BarKind.MEM64: "a mem64 BAR", BarKind.IO: "an io BAR", BarKind.ROM: "the ROM"}
 _LAW = {
-    BarKind.MEM32: "a 32-bit memory BAR decodes 16 bytes to 2 GiB; more needs mem64",
-    BarKind.MEM64: "a 64-bit memory BAR decodes 16 bytes or more",
+    BarKind.MEM32: "PCI 3.0 6.2.5.1: a 32-bit memory BAR decodes 16 bytes to 2 GiB",
+    BarKind.MEM64: "PCI 3.0 6.2.5.1: a 64-bit memory BAR decodes 16 bytes or more",
     BarKind.IO: "PCI 3.0 6.2.5.1: an I/O BAR decodes 4 to 256 bytes",
     BarKind.ROM: "PCI 3.0 6.2.5.2: an expansion ROM decodes 2 KiB to 16 MiB",
 }
 
 
 def build(work: Work) -> None:
-    """Fill `work.bars` and `work.regions`; reports VPCI1401..1409."""
+    """Fill `work.bars` and `work.regions`; reports VPCI1401..1410."""
     owners: dict[int, str] = {}
     slots = SLOTS[work.layout.identity.header_type]
     for key, entry in sorted(work.layout.bars.items()):
-        if not _slot(work, key, entry, slots, owners):
+        if not _kind(work, key, entry):
             continue
         _checks(work, key, entry)
+        if not _slot(work, key, entry, slots, owners):
+            continue
         index = ROM_INDEX if key == "rom" else int(key)
         backing = entry.backing
         caching = Caching(backing.caching) if backing else Caching.UNCACHED
@@ -54,42 +58,62 @@ def build(work: Work) -> None:
         )
 
 
-def _slot(work: Work, key: str, entry: BarEntry, slots: int, owners: dict[int, str]) -> bool:
-    span = work.tree.key_of("bars", key)
-    if (key == "rom") != (entry.kind == "rom"):
-        work.report.add(
-            "VPCI1401",
-            work.tree.span_of("bars", key, "kind"),
-            f"'{entry.kind}' in slot '{key}'",
-            help="the expansion ROM has the key 'rom' and the kind 'rom'; slots 0..5 have the others",
-        )
-        return False
-    if key == "rom":
+def _kind(work: Work, key: str, entry: BarEntry) -> bool:
+    if (key == "rom") == (entry.kind == "rom"):
         return True
+    work.report.add(
+        "VPCI1401",
+        work.tree.span_of("bars", key, "kind"),
+        f"'{entry.kind}' in slot '{key}'",
+        note="PCIe 6.0 7.5.1.2: the expansion ROM has a register of its own",
+        help="kind: rom" if key == "rom" else "rom: {kind: rom, ...}; slots 0..5 have mem32, mem64 or io",
+    )
+    return False
+
+
+def _slot(work: Work, key: str, entry: BarEntry, slots: int, owners: dict[int, str]) -> bool:
+    span, header_type = work.tree.key_of("bars", key), work.layout.identity.header_type
+    if key == "rom":
+        if header_type not in ROM_OFFSET:
+            work.report.add(
+                "VPCI1401",
+                span,
+                f"a type {header_type} header has no expansion ROM register",
+                note="PC Card Standard 8.0: a CardBus bridge has none",
+                help="take it out",
+            )
+        return header_type in ROM_OFFSET
     index = int(key)
     if index >= slots:
-        kind = work.layout.identity.header_type
-        work.report.add("VPCI1401", span, f"a type {kind} header has {slots} BAR slots, there is no slot {index}")
+        work.report.add(
+            "VPCI1401",
+            span,
+            f"slot {index}, but a type {header_type} header has {slots} BAR slot{'s' if slots > 1 else ''}",
+            note="PCIe 6.0 7.5.1.2: 6 in a type 0 header; 7.5.1.3: 2 in a type 1 header",
+            help=f"slots here: 0..{slots - 1}" if slots > 1 else "the only slot here is 0",
+        )
         return False
     if entry.kind == "mem64" and index + 1 >= slots:
         work.report.add(
             "VPCI1402",
             work.tree.span_of("bars", key, "kind"),
             f"a 64-bit BAR in the last slot, {index}",
-            note="PCIe 6.0 7.5.1.2.1: a 64-bit BAR takes two consecutive registers",
-            help=f"move it to slot {index - 1}, or make it mem32",
+            note="PCIe 6.0 7.5.1.2.1: a 64-bit BAR takes two registers in a row",
+            help=f"move it to slot {index - 1}, or make it mem32" if index else "make it mem32",
         )
         return False
     taken = [index, index + 1] if entry.kind == "mem64" else [index]
     for slot in taken:
         if slot in owners:
+            others = {int(other) for other in work.layout.bars if other != "rom"}
+            vacant = next((n for n in range(slots) if n not in owners and n not in others), None)
             work.report.add(
                 "VPCI1403",
                 span,
                 f"slot {slot} is the upper half of the 64-bit BAR {owners[slot]}",
                 labels=[(work.tree.key_of("bars", owners[slot]), f"mem64, takes slots {owners[slot]} and {slot}")],
-                note="PCIe 6.0 7.5.1.2.1: a 64-bit BAR takes two consecutive registers",
-                help=f"move this BAR to slot {slot + 1}" if slot + 1 < slots else "make the other one mem32",
+                note="PCIe 6.0 7.5.1.2.1: a 64-bit BAR takes two registers in a row",
+                help=f"make BAR {owners[slot]} mem32" + (f", or use slot {vacant}" if vacant is not None else ""),
             )
             return False
         owners[slot] = key
@@ -100,60 +124,106 @@ def _checks(work: Work, key: str, entry: BarEntry) -> None:
     report, tree = work.report, work.tree
     kind, size = BarKind(entry.kind), entry.size
     size_span = tree.span_of("bars", key, "size")
-    if size is not None and (size == 0 or size & (size - 1)):
+    if size == 0:
+        report.add("VPCI1405", size_span, "a BAR of no size", note=_LAW[kind], help="leave the slot out")
+    elif size is not None and size & (size - 1):
         higher = 1 << size.bit_length()
         report.add(
             "VPCI1404",
             size_span,
-            f"BAR size {size:#x} is not a power of two",
+            f"BAR size {shown_size(size)} is not a power of two",
             note="PCIe 6.0 7.5.1.2.1: a BAR decodes a power of two; QEMU 11.1 aborts on any other size",
             help=f"size: {shown_size(higher)}, and backing: {{length: {shown_size(size)}}} for the memory behind it",
         )
     elif size is not None and not SMALLEST[kind] <= size <= LARGEST[kind]:
-        report.add("VPCI1405", size_span, f"{shown_size(size)} is no size for a {kind} BAR", note=_LAW[kind])
+        wider = kind is BarKind.MEM32 and size > LARGEST[kind]
+        top = "more" if kind is BarKind.MEM64 else shown_size(LARGEST[kind])
+        limits = f"size: {shown_size(SMALLEST[kind])} {'or' if top == 'more' else 'to'} {top}"
+        report.add(
+            "VPCI1405",
+            size_span,
+            f"{shown_size(size)} is no size for {_A[kind]}",
+            note=_LAW[kind],
+            help="kind: mem64" if wider else limits,
+        )
     if entry.prefetchable and kind in (BarKind.IO, BarKind.ROM):
         report.add(
-            "VPCI1401", tree.span_of("bars", key, "prefetchable"), f"a {kind} BAR has no prefetchable bit",
-        )  # fmt: skip
+            "VPCI1401",
+            tree.span_of("bars", key, "prefetchable"),
+            f"{_A[kind]} has no prefetchable bit",
+            note="PCIe 6.0 7.5.1.2.1: bit 3 of a memory BAR",
+            help="leave 'prefetchable' out",
+        )
+    room = 64 if kind is BarKind.MEM64 else 32
+    if entry.address >> room:
+        report.add(
+            "VPCI1410",
+            tree.span_of("bars", key, "address"),
+            f"address {entry.address:#x} does not fit into the {room} bits of {_A[kind]}",
+            note="PCIe 6.0 7.5.1.2.1: only a 64-bit memory BAR reaches beyond 4 GiB",
+            help="kind: mem64" if kind is BarKind.MEM32 else (),
+        )
     if not entry.sizing:
         report.add(
             "VPCI1406",
             tree.span_of("bars", key, "sizing"),
             f"BAR {key} would not answer the sizing write",
-            note="guests learn size and type from the register: a virtual BAR needs its mask and type bits",
+            note="PCIe 6.0 7.5.1.2.1: a guest writes ones and reads back type bits and size; nobody else tells it",
             help="leave 'sizing' out",
         )
-    if entry.address and size and entry.address % size:
+    if size and not size & (size - 1) and entry.address % size:
         report.add(
-            "VPCI1408", tree.span_of("bars", key, "address"), f"{entry.address:#x} is not aligned to {shown_size(size)}"
+            "VPCI1408",
+            tree.span_of("bars", key, "address"),
+            f"address {entry.address:#x} is not aligned to the BAR's size, {shown_size(size)}",
+            labels=[(size_span, "the size")],
+            note="PCIe 6.0 7.5.1.2.1: the register holds no address bits below the size",
+            help=f"address: {entry.address // size * size:#x}, or another size",
         )
     _backing(work, key, entry)
 
 
 def _backing(work: Work, key: str, entry: BarEntry) -> None:
     report, tree, backing = work.report, work.tree, entry.backing
-    if entry.region is not None and (backing is None or entry.kind in ("io", "rom")):
+    if entry.kind in ("io", "rom") and (backing is not None or entry.region is not None):
+        what = "backing" if backing is not None else "region"
+        report.add(
+            "VPCI1407" if backing is not None else "VPCI1409",
+            tree.key_of("bars", key, what),
+            f"{_A[BarKind(entry.kind)]} has no memory behind it that a guest could map",
+            help=f"leave '{what}' out, or kind: mem64",
+        )
+        return
+    if entry.region is not None and backing is None:
         report.add(
             "VPCI1409",
-            tree.span_of("bars", key, "region"),
-            "a device-specific region needs 'backing': its size is the exact length of memory",
+            tree.key_of("bars", key, "region"),
+            "a device-specific region without 'backing'",
+            note="no BAR register rounds its size up: the region is as long as the memory in it",
             help="backing: {length: 94.5G, caching: write-back}",
         )
     if backing is None:
         return
     span = tree.span_of("bars", key, "backing", "length")
     if backing.length == 0:
-        report.add("VPCI1407", span, "no memory behind the BAR: the length is 0")
+        report.add("VPCI1407", span, "no memory behind the BAR: the length is 0", help="leave 'backing' out")
     elif entry.size is not None and backing.length > entry.size:
         report.add(
             "VPCI1407",
             span,
             f"{shown_size(backing.length)} of memory do not fit behind a BAR of {shown_size(entry.size)}",
             labels=[(tree.span_of("bars", key, "size"), "the BAR's size")],
+            note="an access beyond the size goes to another device",
             help=f"size: {shown_size(1 << (backing.length - 1).bit_length())}",
         )
-    if entry.region is not None and backing.length % 4096:
-        report.add("VPCI1409", span, f"{backing.length:#x} is not a multiple of the 4 KiB page: it cannot be mapped")
+    if entry.region is not None and backing.length % PAGE:
+        report.add(
+            "VPCI1409",
+            span,
+            f"a region of {backing.length:#x} bytes is no multiple of the 4 KiB page",
+            note="VFIO: a region is mapped in whole pages",
+            help=f"length: {(backing.length + PAGE - 1) // PAGE * PAGE:#x}",
+        )
 
 
 def shown_size(value: int) -> str:

@@ -10,13 +10,13 @@ from __future__ import annotations
 from ..catalog import Changes
 from ..ir import ConfigSpace
 from .fields import together
-from .work import Draft, Work
+from .work import NULL_OFFSET, Draft, Work
 
 _CODES = {Changes.HARDWARE: "VPCI1602", Changes.HOST: "VPCI1605", Changes.UNIT: "VPCI1606"}
 _WHAT = {
-    Changes.HARDWARE: "hardware changes {} by itself",
-    Changes.HOST: "the host's firmware or kernel programs {}",
-    Changes.UNIT: "{} differs from one unit to the next",
+    Changes.HARDWARE: "hardware changes by itself",
+    Changes.HOST: "the host's firmware or kernel programs",
+    Changes.UNIT: "no two units have the same",
 }
 _BLOCKS = {"pasid": "QEMU 11.1: 'Migration is currently not supported with vIOMMU enabled', which PASID needs"}
 
@@ -27,12 +27,13 @@ def check(work: Work, config: ConfigSpace) -> None:
         return
     for draft in work.drafts:
         entry = draft.entry
-        if entry is not None and entry.at is None and entry.source != "copied":
+        if entry is not None and entry.at is None and draft.offset != NULL_OFFSET:
             work.report.add(
                 "VPCI1601",
                 draft.span,
-                f"{draft.name} has no offset of its own; it would be placed at {draft.offset:#x}",
-                note="placement depends on everything else in the file: the destination's layout must not differ",
+                f"{draft.name} has no 'at'; it would be placed at {draft.offset:#x}",
+                labels=[(work.tree.span_of("migration", "migrates"), "the layout says it migrates")],
+                note="where it lands depends on the rest of the layout: the next version could have it elsewhere",
                 help=f"at: {draft.offset:#x}",
             )
         if draft.source == "synthesized" and draft.capability and draft.capability.name in _BLOCKS:
@@ -47,19 +48,20 @@ def check(work: Work, config: ConfigSpace) -> None:
         if draft.source == "copied":
             _changing(work, draft, config)
     for key, bar in work.layout.bars.items():
-        if bar.size is None:
+        if bar.size is None and bar.region is None:
             work.report.add(
                 "VPCI1604",
                 work.tree.key_of("bars", key),
                 f"BAR {key} has no size",
-                note="QEMU compares no BAR size: a difference is found only by luck of the address, if at all",
+                labels=[(work.tree.span_of("migration", "migrates"), "the layout says it migrates")],
+                note="QEMU 11.1 compares no BAR size: that the destination has another one shows by luck, if at all",
                 help="size: as 'lspci -v' or the sysfs file 'resource' shows it",
             )
 
 
 def _changing(work: Work, draft: Draft, config: ConfigSpace) -> None:
-    view = draft.view()
-    if view is None:
+    view, entry = draft.view(), draft.entry
+    if view is None or entry is None:
         return
     found: dict[Changes, list[str]] = {}
     for place in view.places():
@@ -78,9 +80,10 @@ def _changing(work: Work, draft: Draft, config: ConfigSpace) -> None:
         work.report.add(
             _CODES[changes],
             draft.span,
-            f"{draft.name} is copied and compared, and {_WHAT[changes].format(_listed(paths))}",
-            note="a destination where they differ is refused, after all RAM was sent",
-            help=f"name them: volatile: [{', '.join(together(paths))}]",
+            f"{draft.name} is copied and compared, but {_WHAT[changes]} {_listed(together(paths))}",
+            labels=[(work.tree.span_of("migration", "migrates"), "the layout says it migrates")],
+            note="QEMU 11.1 compares them as they were when each side started, and refuses after all RAM was sent",
+            help=f"{'add to' if entry.volatile else 'add'} 'volatile': [{', '.join(together(paths))}]",
         )
 
 

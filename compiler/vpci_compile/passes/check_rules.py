@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from ..catalog import Field, Place
+from ..diagnostics import Span
 from ..ir import Bar, BarKind
-from .bars import shown_size
+from .bars import PAGE, shown_size
+from .fields import counted
 from .work import Draft, Work
 
 ENTRY_BYTES = 16  # PCIe 6.0 7.7.2: an MSI-X table entry
@@ -25,7 +29,7 @@ def check(work: Work) -> None:
             "VPCI1505",
             power.origins.get("pmcsr.power_state", power.span),
             f"the function wakes up in D{power.field('pmcsr.power_state')}",
-            note="PCI PM 1.2 3.2.4: a function is in D0 after reset; QEMU warns of one that cannot be brought there",
+            note="PCIe 6.0 5.3.1.1: a function comes out of reset in D0; QEMU warns of one that it cannot bring there",
             help="pmcsr: {power_state: 0}",
         )
     _express(work)
@@ -34,50 +38,90 @@ def check(work: Work) -> None:
     _free_space(work)
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """The MSI-X table or its pending bit array: its register, its name for people, where it lies (bytes)."""
+
+    register: str
+    shown: str
+    bir: int
+    start: int
+    length: int
+
+    @property
+    def end(self) -> int:
+        """The byte after its last, from the BAR's start."""
+        return self.start + self.length
+
+
 def _msix(work: Work, msix: Draft) -> None:
     vectors = msix.field("ctrl.table_size") + 1
-    parts = (
-        ("table", msix.field("table.bir"), msix.field("table.offset") * 8, vectors * ENTRY_BYTES),
-        ("pba", msix.field("pba.bir"), msix.field("pba.offset") * 8, (vectors + PBA_BITS - 1) // PBA_BITS * 8),
-    )
-    for name, bir, start, length in parts:
-        span = msix.origins.get(name) or msix.origins.get(f"{name}.offset") or msix.span
-        bar = next((bar for bar in work.bars if bar.index == bir), None)
-        if bar is None or bar.kind in (BarKind.IO, BarKind.ROM):
-            if work.layout.bars or work.layout.migration.migrates:
-                what = "there is no such BAR" if bar is None else f"that is an {bar.kind} BAR"
-                work.report.add(
-                    "VPCI1501",
-                    span,
-                    f"the MSI-X {name} lies in BAR {bir}, but {what}",
-                    note="PCIe 6.0 7.7.2.3: the BIR names the first register of a memory BAR",
-                )
-            continue
-        _inside(work, msix, name, start, length, bar)
-    (_, bir, start, length), (_, pba_bir, pba, pba_length) = parts
-    if bir == pba_bir and start < pba + pba_length and pba < start + length:
+    quads = (vectors + PBA_BITS - 1) // PBA_BITS
+    table = _part(msix, "table", "MSI-X table", vectors * ENTRY_BYTES)
+    pba = _part(msix, "pba", "pending bit array", quads * PBA_BITS // 8)
+    for part in (table, pba):
+        bar = next((bar for bar in work.bars if bar.index == part.bir), None)
+        if bar is not None and bar.kind not in (BarKind.IO, BarKind.ROM):
+            _inside(work, msix, part, bar, vectors)
+        elif work.layout.bars or work.layout.migration.migrates:
+            _no_bar(work, msix, part, bar)
+    if table.bir == pba.bir and table.start < pba.end and pba.start < table.end:
+        stated = {"table", "table.offset", "pba", "pba.offset"} & msix.origins.keys()
+        behind = (table.end + PAGE - 1) // PAGE * PAGE
         work.report.add(
             "VPCI1504",
-            msix.origins.get("pba") or msix.span,
-            f"the pending bit array (bar{pba_bir}+{pba:#x}) lies inside the table "
-            f"(bar{bir}+{start:#x}, {vectors} vectors of {ENTRY_BYTES} bytes)",
-            labels=[(msix.origins["table"], f"ends at {start + length:#x}")] if "table" in msix.origins else (),
-            help=f"pba: bar{bir}+{(start + length + 0xFFF) // 0x1000 * 0x1000:#x}",
+            _place(msix, "pba"),
+            f"the pending bit array is at {_at(pba)}, inside the MSI-X table"
+            if stated
+            else "the layout does not say where the MSI-X table and the pending bit array are: both at bar0+0x0",
+            labels=[(_place(msix, "table"), f"{counted(vectors, 'vector')}: {_at(table)}")] if stated else (),
+            note="PCIe 6.0 7.7.2: table and pending bit array do not overlap; QEMU refuses such a device",
+            help=f"pba: bar{pba.bir}+{behind:#x}" if stated else f"fields: {{table: bar0+0x0, pba: bar0+{behind:#x}}}",
         )
 
 
-def _inside(work: Work, msix: Draft, name: str, start: int, length: int, bar: Bar) -> None:
+def _part(msix: Draft, register: str, shown: str, length: int) -> _Part:
+    return _Part(register, shown, msix.field(f"{register}.bir"), msix.field(f"{register}.offset") * 8, length)
+
+
+def _at(part: _Part) -> str:
+    return f"bar{part.bir}+{part.start:#x}..{part.end - 1:#x}"
+
+
+def _place(msix: Draft, register: str, field: str = "offset") -> Span:
+    origins = msix.origins
+    return origins.get(f"{register}.{field}") or origins.get(register) or msix.span
+
+
+def _no_bar(work: Work, msix: Draft, part: _Part, bar: Bar | None) -> None:
+    below = next((one for one in work.bars if one.kind is BarKind.MEM64 and one.index == part.bir - 1), None)
+    what = "there is no such BAR" if bar is None else "that is an io BAR"
+    if below is not None:
+        what = f"that is the upper half of BAR {below.index}"
+    able = [str(one.index) for one in work.bars if one.kind in (BarKind.MEM32, BarKind.MEM64)]
+    work.report.add(
+        "VPCI1501",
+        _place(msix, part.register, "bir"),
+        f"the {part.shown} lies in BAR {part.bir}, but {what}",
+        labels=[(bar.origin, "io")] if bar is not None else [(below.origin, "mem64")] if below is not None else (),
+        note="PCIe 6.0 7.7.2.3, 7.7.2.4: the BIR names the first register of a memory BAR, 0 to 5",
+        help=f"memory BARs here: {', '.join(able)}" if able else "give the memory BAR under 'bars'",
+    )
+
+
+def _inside(work: Work, msix: Draft, part: _Part, bar: Bar, vectors: int) -> None:
     limit = bar.length if bar.length is not None else bar.size
-    if limit is None or start + length <= limit:
+    if limit is None or part.end <= limit:
         return
     real = bar.size is not None and limit < bar.size
     work.report.add(
         "VPCI1502",
-        msix.origins.get(name) or msix.origins.get(f"{name}.offset") or msix.span,
-        f"the MSI-X {name} needs bar{bar.index}+{start:#x}..{start + length - 1:#x}, "
-        f"{'the memory behind it' if real else 'the BAR'} ends at {limit:#x}",
+        _place(msix, part.register),
+        f"the {part.shown} is at {_at(part)}, but {'the memory behind the BAR' if real else 'the BAR'} "
+        f"ends at {limit - 1:#x}",
         labels=[(bar.origin, f"{shown_size(limit)}{' of real memory' if real else ''}")],
-        note="PCIe 6.0 7.7.2: 16 bytes a vector, and one pending bit each, in quadwords",
+        note=f"PCIe 6.0 7.7.2: 16 bytes a vector, and one pending bit each, in quadwords; here {vectors}",
+        help="move it, have fewer vectors (ctrl.table_size), or a larger BAR",
     )
 
 
@@ -92,39 +136,52 @@ def _express(work: Work) -> None:
     span = pcie.origins.get("flags.type", pcie.span)
     problem = _type_problem(raw, place, work.layout.identity.header_type)
     if problem:
+        guest = work.tree.find(["guest"])
+        about_place = "place:" in problem[2] and isinstance(guest.value, dict) and "place" in guest.keys
+        named = f"PCI Express type {raw}" if raw in RESERVED_TYPES else f"{'an' if kind[0] in 'AEIOU' else 'a'} {kind}"
         work.report.add(
             "VPCI1506",
             span,
-            f"a {kind} {problem[0]}",
-            labels=[(work.tree.span_of("guest", "place"), "its place")] if "guest" in work.tree.keys else (),
+            f"{named} {problem[0]}",
+            labels=[(guest.span_of("place"), "its place")] if about_place else (),
             note=problem[1],
             help=problem[2],
         )
 
 
-ENDPOINT, LEGACY, RCIEP = 0x0, 0x1, 0x9  # Device/Port Type, PCIe 6.0 7.5.3.2
+ENDPOINT, LEGACY, RCIEP, RCEC = 0x0, 0x1, 0x9, 0xA  # Device/Port Type, PCIe 6.0 7.5.3.2
 BRIDGE_TYPES = (0x4, 0x5, 0x6, 0x7, 0x8)
+RESERVED_TYPES = (0x2, 0x3, 0xB, 0xC, 0xD, 0xE, 0xF)
 
 
 def _type_problem(kind: int, place: str, header_type: int) -> tuple[str, str, str] | None:
+    """(what is wrong, the law, the way out), or None."""
+    if kind in RESERVED_TYPES:
+        return "is reserved", "PCIe 6.0 7.5.3.2 lists the types", "type: endpoint"
     if header_type == 0 and kind in BRIDGE_TYPES:
         return (
             "has a type 1 header, this function has type 0",
             "PCIe 6.0 7.5.3.2: ports and bridges have a type 1 header",
-            "type: endpoint",
+            "type: endpoint, or identity: {header_type: 1} with a bridge's class",
+        )
+    if header_type == 1 and kind not in BRIDGE_TYPES:
+        return (
+            "has a type 0 header, this function has type 1",
+            "PCIe 6.0 7.5.3.2: only ports and bridges have a type 1 header",
+            "type: root-port, upstream-port, downstream-port, pcie-to-pci-bridge or pci-to-pcie-bridge",
         )
     if header_type != 0:
         return None
-    if kind == RCIEP and place == "port":
+    if kind in (RCIEP, RCEC) and place == "port":
         return (
             "cannot sit behind a port",
-            "PCIe 6.0 1.3.2.3: an RCiEP is on the root bus; behind a port QEMU turns it into an endpoint",
+            "PCIe 6.0 1.3.2.3: it is part of the root complex; QEMU turns an RCiEP behind a port into an endpoint",
             "guest: {place: root}, or type: endpoint",
         )
     if kind in (ENDPOINT, LEGACY) and place == "root":
         return (
             "cannot sit on the root bus",
-            "PCIe 6.0 1.3.2.3: there QEMU turns an endpoint into an RCiEP with its link registers zero, "
+            "PCIe 6.0 1.3.2.3: only an RCiEP does; QEMU makes an endpoint one, with its link registers zero, "
             "and hides the capability of a legacy endpoint",
             "guest: {place: port}, or type: rciep",
         )
@@ -140,30 +197,30 @@ def _pasid(work: Work) -> None:
     pasid, ats, pri, pcie = (work.find(name) for name in ("pasid", "ats", "pri", "pcie"))
     if pasid is not None:
         width = pasid.field("cap.max_width")
-        if not 1 <= width <= MAX_PASID_WIDTH:
+        if width > MAX_PASID_WIDTH:
             work.report.add(
                 "VPCI1507",
                 pasid.origins.get("cap.max_width", pasid.span),
                 f"a PASID width of {width} bits",
-                note=f"PCIe 6.0 7.8.9.2: 1 to {MAX_PASID_WIDTH} bits (0 is reserved); QEMU aborts above",
-                help="max_width: 20",
+                note=f"PCIe 6.0 7.8.9.2: 0 to {MAX_PASID_WIDTH} bits; QEMU 11.0 aborts above",
+                help=f"max_width: {MAX_PASID_WIDTH}",
             )
         if pcie is not None and not pcie.field("devcap2.ee_prefix"):
             work.report.add(
                 "VPCI1508",
                 pasid.span,
                 "a PASID capability, but devcap2 does not announce End-End TLP prefixes",
-                labels=[(pcie.span, "devcap2: {ee_prefix: 0}")],
-                note="PCIe 6.0 7.8.9: the PASID is an End-End TLP prefix; Linux (pci_enable_pasid) refuses without",
-                help="devcap2: {ee_prefix: 1} where the device says so; the port above must say it, too",
+                labels=[(pcie.origins.get("devcap2.ee_prefix", pcie.span), "devcap2.ee_prefix is 0")],
+                note="PCIe 6.0 6.20: a PASID travels in an End-End TLP prefix; Linux refuses (pci_enable_pasid)",
+                help="devcap2: {ee_prefix: 1}, where the device has it; every port above must have it, too",
             )
     if pri is not None and ats is None:
         work.report.add(
             "VPCI1509",
             pri.span,
             "a page request interface, but no ATS capability",
-            note="PCIe 6.0 10.4: PRI is an extension of ATS",
-            help="add 'ats', or hide 'pri' as well",
+            note="PCIe 6.0 10.4: a page request makes a translation possible that ATS then fetches",
+            help="add 'ats' to 'extended', or hide 'pri' as well",
         )
 
 
@@ -191,14 +248,15 @@ def _clique(work: Work) -> None:
             "VPCI1510",
             clique.span,
             f"a GPUDirect clique on {identity.vendor:04x}:{identity.device:04x} with class {identity.class_code:#08x}",
-            note="the capability is NVIDIA's, for display controllers; QEMU refuses it elsewhere",
+            note="the capability is NVIDIA's, for display controllers (class 03xxxx); QEMU refuses it elsewhere",
+            help="take it out",
         )
     if clique.offset not in CLIQUE_OFFSETS:
         work.report.add(
             "VPCI1510",
             work.at(clique),
             f"a GPUDirect clique at {clique.offset:#x}",
-            note="NVIDIA's definition: 0xc8, or 0xd4 where a capability begins at 0xc8 (Turing and later)",
+            note="NVIDIA's definition: it stands at 0xc8, or at 0xd4 where a capability of the device begins at 0xc8",
             help="at: 0xd4" if any(d.offset == CLIQUE_OFFSETS[0] for d in work.standard) else "at: 0xc8",
         )
     last = [draft for draft in work.standard if draft.linked][-1]
@@ -208,6 +266,6 @@ def _clique(work: Work) -> None:
             clique.span,
             "the GPUDirect clique is not the last capability of the chain",
             labels=[(last.span, "listed last")],
-            note="NVIDIA's definition: the next pointer is 0",
-            help="list it last",
+            note="NVIDIA's definition: its next pointer is 0; QEMU adds it at the end",
+            help="list it last under 'capabilities'",
         )

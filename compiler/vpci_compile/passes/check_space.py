@@ -123,10 +123,10 @@ def _runs(work: Work) -> list[_Run]:
     return runs
 
 
-def _overlaps(work: Work, doubles: list[Draft]) -> None:
+def _overlaps(work: Work, doubles: set[str]) -> None:
     reach: _Run | None = None  # the one that reaches furthest so far
     for run in sorted(_runs(work), key=lambda run: run.start):
-        twice = run.draft in doubles and reach is not None and run.start == reach.start
+        twice = run.name in doubles and reach is not None and run.start == reach.start
         if reach is not None and run.start < reach.end and not twice:
             _overlap(work, reach, run)
         if reach is None or run.end > reach.end:
@@ -137,7 +137,7 @@ def _overlap(work: Work, first: _Run, second: _Run) -> None:
     later, earlier = (second, first) if _position(second.span) >= _position(first.span) else (first, second)
     known = later.draft.capability if later.draft is not None else None
     helps = []
-    if later.draft is not None and later.draft.source == "synthesized":
+    if later.draft is not None and later.draft.source == "synthesized" and "VPCI1304" not in work.report.accepted:
         gap = free(work, later.draft)
         helps.append(f"at: {gap:#x} is free" if gap != NULL_OFFSET else "there is no other gap of this size")
     if first.draft is not None and _can_end(first.draft, second.start - first.start):
@@ -164,16 +164,17 @@ def _position(span: Span) -> tuple[int, int]:
     return span.line, span.col
 
 
-def _doubles(work: Work) -> list[Draft]:
+def _doubles(work: Work) -> set[str]:
+    """Report what stands in a chain twice; their names."""
     # By name: a vendor's own form (gpudirect) has the id of the vendor-specific capabilities and may stand beside them.
     first: dict[tuple[Chain, str], Draft] = {}
-    doubles = []
+    doubles = set()
     for draft in work.drafts:
         if not draft.linked or draft.capability is None or draft.id == 0:
             continue
         known = first.setdefault((draft.chain, draft.capability.name), draft)
         if known is not draft and not draft.capability.multiple:
-            doubles.append(draft)
+            doubles.add(draft.name)
             work.report.add(
                 "VPCI1309",
                 draft.span,

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from .. import catalog
-from ..catalog import Chain
-from ..diagnostics import Report
+from ..catalog import Capability, Chain, View
+from ..diagnostics import Report, nearest
 from ..ir import Kind, Physical
 from ..loader import Node
 from ..spec import DeviceLayout, PhysicalEntry
 
+MAX_STRUCTURE = 4096
+_NUMBER = re.compile(r"0x[0-9a-fA-F]{1,4}|[0-9]{1,4}")
 Structures = Iterable[tuple[Kind, int, int, int]]
 
 
@@ -39,16 +42,29 @@ def _ids(entry: PhysicalEntry) -> dict[str, int]:
 
 
 def _listed(chain: Chain, rows: dict[str, str | int], node: Node, report: Report) -> Structures:
+    low, high = (0x40, 0xFC) if chain is Chain.STANDARD else (0x100, 0xFFC)
+    found: list[tuple[int, int, Capability | None]] = []
     for key, name in rows.items():
-        try:
-            offset = int(key, 0)
-        except ValueError:
-            report.add("VPCI1103", node.keys[key], f"'{key}' is not an offset; write 0x60: pcie")
+        offset = int(key, 0) if _NUMBER.fullmatch(key) else -1
+        if not low <= offset <= high:
+            report.add(
+                "VPCI1103",
+                node.keys[key],
+                f"'{key}' is no offset of the {chain} space ({low:#x}..{high + 3:#x})",
+                help=f"write offset: name, {low:#x}: {'pcie' if chain is Chain.STANDARD else 'aer'}",
+            )
             continue
         try:
             known = catalog.by_id(chain, name) if isinstance(name, int) else catalog.by_name(chain, name)
         except KeyError:
-            report.add("VPCI1106", node.span_of(key), f"there is no {chain} capability '{name}'")
+            near = nearest(str(name), catalog.names(chain))
+            help_text = f"did you mean '{near[0]}'?" if near else "an id that the catalogue does not know is a number"
+            report.add("VPCI1106", node.span_of(key), f"there is no {chain} capability '{name}'", help=help_text)
             continue
-        length = known.length if known is not None and isinstance(known.length, int) else chain.header_bytes
-        yield Kind(chain.value), known.id if known is not None else int(name), offset, length
+        found.append((offset, known.id if known is not None else int(name), known))
+    found.sort(key=lambda row: row[0])
+    ends = [*(offset for offset, _, _ in found[1:]), high + 4]
+    for (offset, number, known), end in zip(found, ends, strict=False):
+        # How long one of variable length is, nobody says here: no shorter than with all of its fields zero.
+        length = View(known, bytes(MAX_STRUCTURE), end - offset).length if known is not None else chain.header_bytes
+        yield Kind(chain.value), number, offset, length

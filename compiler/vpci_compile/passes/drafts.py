@@ -27,14 +27,14 @@ def draft_all(layout: DeviceLayout, tree: Node, report: Report, captured: bytes,
     size = layout.config_size or (EXPRESS_SIZE if layout.extended or _has_pcie(layout) else PCI_SIZE)
     header = _header(layout, tree, report)
     work = Work(layout, tree, report, size, header, [], [], physical, captured)
-    used = {"header": work.header.span}
+    names = _Names(header.span)
     for chain, key, entries, drafts in (
         (Chain.STANDARD, "capabilities", layout.capabilities, work.standard),
         (Chain.EXTENDED, "extended", layout.extended, work.extended),
     ):
         rooms = _rooms(entries, PCI_SIZE if chain is Chain.STANDARD else size)
         for index, entry in enumerate(entries):
-            draft = _capability(work, chain, (key, index), entry, rooms.get(entry.at, size), used)
+            draft = _capability(work, chain, (key, index), entry, rooms.get(entry.at, size), names)
             if draft is not None:
                 drafts.append(draft)
     return work
@@ -113,7 +113,7 @@ def _settled(layout: DeviceLayout, tree: Node, report: Report, identity: dict[st
 
 
 def _capability(
-    work: Work, chain: Chain, path: tuple[str, int], entry: CapabilityEntry, room: int, used: dict[str, Span]
+    work: Work, chain: Chain, path: tuple[str, int], entry: CapabilityEntry, room: int, names: _Names
 ) -> Draft | None:
     report, node = work.report, work.tree.find(path)
     span = node.span_of("cap")
@@ -122,7 +122,7 @@ def _capability(
         return None
     _check_keys(entry, node, chain, report)
     number = known.id if known is not None else int(entry.cap)
-    name = _unique_name(entry, known, number, used, node, report)
+    name = names.claim(entry, known.name if known is not None else f"cap{number:02x}", node, report)
     body = bytearray(EXPRESS_SIZE)
     if entry.source == "copied" and entry.at is not None and work.physical_bytes:
         taken = work.physical_bytes[entry.at :]
@@ -202,23 +202,30 @@ def _catalogued(chain: Chain, entry: CapabilityEntry, span: Span, report: Report
         return None
 
 
-def _unique_name(
-    entry: CapabilityEntry, known: Capability | None, number: int, used: dict[str, Span], node: Node, report: Report
-) -> str:
-    stem = entry.name or (known.name if known is not None else f"cap{number:02x}")
-    if entry.name is not None and entry.name in used:
-        report.add(
-            "VPCI1110",
-            node.span_of("name"),
-            f"the name '{entry.name}' is taken",
-            labels=[(used[entry.name], "has this name")],
-            help="structures without 'name' are called after their capability: vndr, vndr2",
-        )
-    name, index = stem, 2
-    while name in used:
-        name, index = f"{stem}{index}", index + 1
-    used[name] = node.span_of("cap")
-    return name
+class _Names:
+    """Names of structures that are taken, and where."""
+
+    def __init__(self, header: Span) -> None:
+        self.taken = {"header": header}
+        self.counts: dict[str, int] = {}
+
+    def claim(self, entry: CapabilityEntry, stem: str, node: Node, report: Report) -> str:
+        """The structure's own name, or `stem`, `stem2` ...; reports VPCI1110 for an own name that is taken."""
+        stem = entry.name or stem
+        if entry.name in self.taken:
+            report.add(
+                "VPCI1110",
+                node.span_of("name"),
+                f"the name '{entry.name}' is taken",
+                labels=[(self.taken[stem], "has this name")],
+                help="structures without 'name' are called after their capability: vndr, vndr2",
+            )
+        name = stem
+        while name in self.taken:
+            self.counts[stem] = self.counts.get(stem, 1) + 1
+            name = f"{stem}{self.counts[stem]}"
+        self.taken[name] = node.span_of("cap")
+        return name
 
 
 def _check_keys(entry: CapabilityEntry, node: Node, chain: Chain, report: Report) -> None:

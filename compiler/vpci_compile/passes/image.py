@@ -216,5 +216,9 @@ def _exempt(canvas: Canvas, draft: Draft, path: str, span: Span, report: Report,
     except KeyError:
         fields.unknown(view, path, span, report, code)
         return
+    if place.offset >= draft.length:
+        message = f"'{path}' would stand at {place.offset:#x}, beyond the {draft.length} bytes of '{draft.name}'"
+        report.add(code, span, message)
+        return
     mask = (1 << 8 * place.size) - 1 if one is None or place.register.blob else one.mask
     canvas.change("compared", draft.offset + place.offset, place.size, ~mask, 0)

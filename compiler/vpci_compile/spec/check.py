@@ -55,9 +55,9 @@ class _Complaints:
             if path not in meant and not (inherits and len(path) == 1):  # the base may have it
                 self._missing(path, row)
         places = [*self.values, *(path for path, _ in [*self.unknown, *self.missing])]
+        around = {path[:length] for path in places for length in range(len(path))}
         for path, rows in self.values.items():
-            inner = [row for row in rows if not row["type"].endswith("_type")]
-            if not inner and any(len(other) > len(path) and other[: len(path)] == path for other in places):
+            if path in around and all(row["type"].endswith("_type") for row in rows):
                 continue  # one member of the union fits but for what is inside
             message, help_text = _sentence(rows)
             if not path:

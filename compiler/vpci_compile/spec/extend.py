@@ -15,6 +15,7 @@ from ..diagnostics import Report, Span, nearest
 from ..loader import Node, Scalar, load
 
 _MAX_DEPTH = 16
+_MAX_PARAMETER = 256  # characters; it can be used very often
 _PARAMETER = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _MERGED_LISTS = {"capabilities": ("name", "cap"), "extended": ("name", "cap"), "bytes": ("at",), "reserved": ("range",)}
 
@@ -190,8 +191,11 @@ def _parameter(name: str, span: Span, parameters: dict[str, Node], report: Repor
             help=f"set it: extends: {{layout: ..., with: {{{name}: ...}}}}",
         )
         return 0
-    if isinstance(value, dict | list) or (isinstance(value, str) and "${" in value):
-        what = "names another parameter" if isinstance(value, str) else "is no plain value"
+    long = isinstance(value, str) and len(value) > _MAX_PARAMETER
+    if isinstance(value, dict | list) or long or (isinstance(value, str) and "${" in value):
+        what = "is no plain value"
+        if isinstance(value, str):
+            what = f"has more than {_MAX_PARAMETER} characters" if long else "names another parameter"
         report.add(
             "VPCI1105",
             span,
