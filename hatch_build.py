@@ -1,4 +1,4 @@
-"""Packs the capability catalogue into one JSON file of the wheel: no YAML is read when the catalogue is used."""
+"""Packs the capability catalogue and the language's schema into the wheel in the forms that load fast."""
 
 import sys
 from pathlib import Path
@@ -8,17 +8,19 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
 class PackCatalogue(BuildHookInterface):  # type: ignore[type-arg]
-    """Adds `_data/schemas/pci.json` to a wheel; editable installs go on reading the YAML files."""
+    """Adds two JSON files to `_data/schemas/`; a checkout keeps the same in its cache."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Write the packed form beside the build and force it into the wheel."""
         if version == "editable":
             return
         sys.path.insert(0, str(Path(self.root) / "compiler"))
-        from vpci_compile.catalog import pack
+        from vpci_compile import catalog
+        from vpci_compile.catalog import store
+        from vpci_compile.spec import compiled
 
         folder = Path(self.directory) / "packed"
         folder.mkdir(parents=True, exist_ok=True)
-        target = folder / "pci.json"
-        target.write_text(pack(), encoding="utf-8")
-        build_data["force_include"][str(target)] = "vpci_compile/_data/schemas/pci.json"
+        for name, text in ((store.PACKED, catalog.pack()), (compiled.FILE, compiled.pack())):
+            (folder / name).write_text(text, encoding="utf-8")
+            build_data["force_include"][str(folder / name)] = f"vpci_compile/_data/schemas/{name}"

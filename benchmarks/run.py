@@ -9,6 +9,7 @@ alone; both alternate, and the minimum of CPU time counts. Warm figures are the 
 from __future__ import annotations
 
 import argparse
+import compileall
 import os
 import sys
 import tempfile
@@ -61,6 +62,8 @@ def main() -> None:
     parser.add_argument("--markdown", action="store_true", help="print the table of the README")
     options = parser.parse_args()
     os.environ["PYTHONHASHSEED"] = "0"
+    # As an installer does with the libraries; an environment may keep Python from writing its byte code.
+    compileall.compile_dir(ROOT / "compiler", quiet=1)
     program = [sys.executable, "-m", "vpci_compile"]
     with tempfile.TemporaryDirectory() as folder:
         libraries, check, build = best_of(

@@ -1,5 +1,5 @@
 """`python -m vpci_compile`."""
 
-from .cli import main
+from .cli import entry
 
-main()
+entry()

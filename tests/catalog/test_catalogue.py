@@ -50,7 +50,7 @@ def rules(capability: Capability) -> Iterator[str]:
     """Every expression of a capability, those inside `show` included."""
     rows: list[int | str | None] = [capability.length]
     for register in capability.registers:
-        rows += [register.at, register.bytes, register.when or None]
+        rows += [register.at, register.bytes, register.when or None, register.implemented or None]
         if register.repeat:
             rows += [register.repeat.count, register.repeat.stride, register.repeat.each]
         for field in register.fields:

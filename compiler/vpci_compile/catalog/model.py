@@ -107,6 +107,7 @@ class Register:
     repeat: Repeat | None = None
     blob: bool = False
     vmm: bool = False
+    implemented: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -10,7 +10,7 @@ from .model import Access, Capability, Chain, Changes, Field, Named, Register, R
 _CAPABILITY_KEYS = {"title", "clause", "linux", "version", "multiple", "vmm", "length", "sizes", "match", "registers"}
 _REGISTER_KEYS = {
     "name", "at", "bytes", "title", "linux", "access", "changes", "vmm", "when", "repeat", "blob", "fields", "values",
-    "bias", "scale", "show", "default",
+    "bias", "scale", "show", "default", "implemented",
 }  # fmt: skip
 _FIELD_KEYS = {
     "name", "bits", "access", "changes", "vmm", "linux", "values", "bias", "scale", "show", "default", "title",
@@ -83,6 +83,7 @@ def _register(where: str, plain: Mapping[str, Any]) -> Register:
         repeat=_repeat(where, repeat) if repeat else None,
         blob=blob,
         vmm=plain.get("vmm", False),
+        implemented=str(plain.get("implemented", "")),
     )
 
 

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from .. import loader, resources
 from .model import Capability, Chain
@@ -48,33 +48,32 @@ def _ids() -> dict[tuple[Chain, int], str]:
     return {(chain, file.id): file.name for (chain, _), file in _files().items() if not file.variant}
 
 
+_FORM = 2  # of the cache file: another number makes it anew
+
+
 @cache
-def _packed() -> dict[str, dict[str, Any]]:
+def _packed() -> dict[str, dict[str, str]]:
     """The catalogue in its fast form: from the wheel, or from the cache that a checkout keeps of its YAML files."""
     path = resources.folder("schemas") / PACKED
     return json.loads(path.read_bytes()) if path.is_file() else _cached()
 
 
-def _cached() -> dict[str, dict[str, Any]]:
+def _cached() -> dict[str, dict[str, str]]:
     """The catalogue of a checkout, from a cache file that is written anew when a YAML file changed."""
-    state = [
+    state: list[object] = [_FORM]
+    state += [
         [entry.name, entry.stat().st_mtime_ns, entry.stat().st_size]
         for chain in Chain
         for entry in sorted(os.scandir(_root() / chain), key=lambda entry: entry.name)
     ]
-    path = resources.folder(".cache") / PACKED
-    try:
-        kept = json.loads(path.read_bytes())
-        if kept["state"] == state:
-            return kept["catalogue"]  # type: ignore[no-any-return]
-    except (OSError, ValueError, KeyError, TypeError):
-        pass  # no cache yet, or not one of ours
+    path = resources.cache_file(PACKED)
+    if path is not None:
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # no cache yet, or not one of ours
+            kept = json.loads(path.read_bytes())
+            if kept["state"] == state:
+                return kept["catalogue"]  # type: ignore[no-any-return]
     catalogue = read_all()
-    with contextlib.suppress(OSError):  # a checkout that cannot be written to works, more slowly
-        path.parent.mkdir(exist_ok=True)
-        fresh = path.with_name(f"{PACKED}.{os.getpid()}")
-        fresh.write_text(json.dumps({"state": state, "catalogue": catalogue}), encoding="utf-8")
-        fresh.replace(path)
+    resources.keep(PACKED, lambda: json.dumps({"state": state, "catalogue": catalogue}))
     return catalogue
 
 
@@ -90,7 +89,7 @@ def by_name(chain: Chain, name: str) -> Capability:
         KeyError: the catalogue has no such file.
     """
     file = _files()[chain, name]
-    return capability(name, file.id, chain, _packed()[chain][file.stem])
+    return capability(name, file.id, chain, json.loads(_packed()[chain][file.stem]))
 
 
 def by_id(chain: Chain, number: int) -> Capability | None:
@@ -120,14 +119,19 @@ def everything() -> Iterator[Capability]:
         yield by_name(chain, name)
 
 
-def read_all() -> dict[str, dict[str, Any]]:
-    """chain -> file name without its end -> what the file says, from the YAML files themselves."""
+def read_all() -> dict[str, dict[str, str]]:
+    """chain -> file name without its end -> what the file says as JSON, from the YAML files themselves.
+
+    JSON within JSON, so that only what a layout needs is read twice.
+    """
     return {
-        chain.value: {path.stem: loader.load(path).plain() for path in sorted((_root() / chain).glob("*.yaml"))}
+        chain.value: {
+            path.stem: json.dumps(loader.load(path).plain()) for path in sorted((_root() / chain).glob("*.yaml"))
+        }
         for chain in Chain
     }
 
 
 def pack() -> str:
     """The whole catalogue as one JSON text: the fast form for a wheel."""
-    return json.dumps(read_all(), separators=(",", ":"))
+    return json.dumps(read_all())

@@ -163,6 +163,12 @@ class View:
                     return self._place(register, index, name, group)
         raise KeyError(name)
 
+    def implemented(self, place: Place) -> int:
+        """The bits of a register that exist in this structure; the others are reserved."""
+        every = (1 << 8 * place.size) - 1
+        rule = place.register.implemented
+        return every & self._value(rule, place.index, place.group) if rule else every
+
     # -- fields ------------------------------------------------------------------------------------------------
 
     def get(self, place: Place, field: Field | None = None) -> int:

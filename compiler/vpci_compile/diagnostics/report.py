@@ -78,15 +78,13 @@ class Report:
             Failed: with VPCI1006 at its end, when there are too many errors.
         """
         entry = REGISTRY[code]
-        notes = (note,) if isinstance(note, str) else tuple(note)
-        helps = (help,) if isinstance(help, str) else tuple(help)
+        notes, helps = _texts(note), _texts(help)
         severity = Severity(entry.severity)
         if code in self.accepted and entry.acceptable:
             severity = Severity.NOTE
             notes = (*notes, f"accepted by the layout: {self.accepted[code]}")
             helps = ()
         marks = tuple(Label(place, _short(words)) for place, words in labels)
-        notes, helps = tuple(map(_short, notes)), tuple(map(_short, helps))
         made = Diagnostic(code, severity, _short(message), span, _short(text), marks, notes, helps)
         self.diagnostics.append(made)
         if severity is Severity.ERROR:
@@ -126,6 +124,10 @@ def nearest(word: str, known: Iterable[str]) -> list[str]:
     if len(word) > _MAX_WORD:
         return []
     return difflib.get_close_matches(word, list(islice(known, _MAX_KNOWN)), n=1, cutoff=0.5)
+
+
+def _texts(given: str | Iterable[str]) -> tuple[str, ...]:
+    return tuple(_short(text) for text in ((given,) if isinstance(given, str) else given) if text)
 
 
 def _short(text: str) -> str:

@@ -95,7 +95,7 @@ def _row(function: Function, at: FieldAt) -> Row:
     decoded = view.decode(at.place, at.field)
     if len(decoded) > 50:
         decoded = f"{decoded[:47]}..."
-    return _range(low, at.width), at.field.name, decoded, _behaviour(function, at.bit, at.width)
+    return _range(low, at.width), at.field.name, decoded, _behaviour(function, at.bit, at.width, low)
 
 
 def _base_address(function: Function, at: FieldAt) -> list[Row]:
@@ -112,7 +112,7 @@ def _base_address(function: Function, at: FieldAt) -> list[Row]:
             continue
         first = 8 * at.offset
         return [
-            (_range(low, width), name, text, _behaviour(function, first + low, width))
+            (_range(low, width), name, text, _behaviour(function, first + low, width, low))
             for low, width, name, text in rows
         ]
     return []
@@ -122,8 +122,11 @@ def _range(low: int, width: int) -> str:
     return f"{low + width - 1}..{low}" if width > 1 else str(low)
 
 
-def _behaviour(function: Function, bit: int, width: int) -> str:
-    """Who answers, what a write does, whether a migration compares, over all bits of a field."""
+def _behaviour(function: Function, bit: int, width: int, low: int = 0) -> str:
+    """Who answers, what a write does, whether a migration compares, over all bits of a field.
+
+    `low` is the number that its lowest bit has in its register: single bits are named as the register counts them.
+    """
     config = function.config
     first, last = bit // 8, (bit + width + 7) // 8
     every = (1 << width) - 1
@@ -135,15 +138,28 @@ def _behaviour(function: Function, bit: int, width: int) -> str:
     reads = (
         "the VMM answers" if emulated == every else "the device answers" if not emulated else "VMM and device answer"
     )
-    kept = "writes are kept" if written == every else f"writes kept in bits {written:#x}" if written else ""
-    clears = "a written 1 clears" if cleared == every else f"a written 1 clears bits {cleared:#x}" if cleared else ""
-    passed = "writes reach the device" if forwarded == every else f"bits {forwarded:#x} reach the device"
-    effects = [word for word in (kept, clears, passed if forwarded else "") if word]
+    kept = "writes are kept" if written == every else f"writes of {_named(written, low)} are kept"
+    clears = "a written 1 clears" if cleared == every else f"a 1 written to {_named(cleared, low)} clears"
+    passed = "writes reach the device" if forwarded == every else f"writes of {_named(forwarded, low)} reach the device"
+    effects = [word for word, mask in ((kept, written), (clears, cleared), (passed, forwarded)) if mask]
     compared = bits("compared")
-    contract = (
-        "in the contract" if compared == every else "not compared" if not compared else f"compared: {compared:#x}"
-    )
+    contract = "in the contract" if compared == every else "not compared"
+    if compared not in (0, every):
+        contract = f"{_named(compared, low)} in the contract"
     return f"{reads}; {', '.join(effects) or 'writes are dropped'}; {contract}"
+
+
+def _named(mask: int, low: int) -> str:
+    """`bits 15, 10..8`: the set bits of a field whose lowest bit is number `low`."""
+    runs: list[tuple[int, int]] = []
+    for at in range(mask.bit_length() - 1, -1, -1):
+        if mask >> at & 1:
+            if runs and runs[-1][1] == at + 1:
+                runs[-1] = runs[-1][0], at
+            else:
+                runs.append((at, at))
+    words = [_range(low + last, first - last + 1) for first, last in runs]
+    return f"bit{'s' if mask & (mask - 1) else ''} {', '.join(words)}"
 
 
 def _quote(span: Span) -> list[str]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ..diagnostics import REGISTRY, Report, nearest
 from ..ir import Function, Guest, Kind, Origin, Physical, Structure, Style
 from ..loader import Node
-from ..spec import DeviceLayout
 from . import bars, chains, check_header, check_migration, check_rules, check_space, drafts, image, place
 from .work import Draft, Work
+
+if TYPE_CHECKING:
+    from ..spec import DeviceLayout
 
 
 def compile_function(

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ..ir import ROM_INDEX, Bar, BarKind, Beyond, Caching, Enable, Origin, Region
-from ..spec import BarEntry
 from .work import Work
+
+if TYPE_CHECKING:
+    from ..spec import BarEntry
 
 SLOTS = {0: 6, 1: 2, 2: 1}  # BARs by header type
 ROM_OFFSET = {0: 0x30, 1: 0x38}

@@ -145,8 +145,11 @@ _LEAVE_OUT = "leave 'next' and 'cap_ptr' out: the order of the list is the chain
 
 def _walk(work: Work, chain: Chain, pointer: _Pointer, expected: list[Draft]) -> None:
     mask, lowest = POINTER_MASK[chain], work.header.length if chain is Chain.STANDARD else FIRST_EXTENDED
-    by_offset = {draft.offset: draft for draft in expected}
-    lost = {draft.offset & mask for draft in expected if astray(work, draft)}
+    by_offset: dict[int, Draft] = {}
+    lost: set[int] = set()  # where another check complains already: a walk says nothing new there
+    for draft in expected:
+        if by_offset.setdefault(draft.offset, draft) is not draft or astray(work, draft):
+            lost.add(draft.offset & mask)
     seen: dict[int, Draft] = {}
     stated = pointer if pointer.stated else None
     while pointer.value:
@@ -172,8 +175,8 @@ def _walk(work: Work, chain: Chain, pointer: _Pointer, expected: list[Draft]) ->
                 help=_LEAVE_OUT,
             )
             return
-        draft = by_offset.get(target)
-        if draft is None:
+        found = by_offset.get(target)
+        if found is None:
             known = ", ".join(f"{offset:#x} ({one.name})" for offset, one in sorted(by_offset.items()))
             work.report.add(
                 "VPCI1308",
@@ -183,9 +186,9 @@ def _walk(work: Work, chain: Chain, pointer: _Pointer, expected: list[Draft]) ->
                 help=_LEAVE_OUT,
             )
             return
-        seen[target] = draft
-        value = draft.body[1] if chain is Chain.STANDARD else int.from_bytes(draft.body[2:4], "little") >> 4
-        pointer = _Pointer(value, work.at(draft, "next"), draft.entry is not None and draft.entry.next is not None)
+        seen[target] = found
+        value = found.body[1] if chain is Chain.STANDARD else int.from_bytes(found.body[2:4], "little") >> 4
+        pointer = _Pointer(value, work.at(found, "next"), found.entry is not None and found.entry.next is not None)
         stated = pointer if pointer.stated else stated
     missed = [draft for draft in expected if draft.offset not in seen and draft.linked]
     if missed and not lost:

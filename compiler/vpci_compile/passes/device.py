@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from .. import catalog
 from ..catalog import Capability, Chain, View
 from ..diagnostics import Report, nearest
 from ..ir import Kind, Physical
 from ..loader import Node
-from ..spec import DeviceLayout, PhysicalEntry
+
+if TYPE_CHECKING:
+    from ..spec import DeviceLayout, PhysicalEntry
 
 MAX_STRUCTURE = 4096
 _NUMBER = re.compile(r"0x[0-9a-fA-F]{1,4}|[0-9]{1,4}")

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from .. import catalog
 from ..catalog import Capability, Chain, View
 from ..diagnostics import Report, Span, nearest
 from ..ir import Physical
 from ..loader import Node
-from ..spec import CapabilityEntry, DeviceLayout
 from . import fields
 from .work import NULL_OFFSET, Draft, Work
+
+if TYPE_CHECKING:
+    from ..spec import CapabilityEntry, DeviceLayout
 
 PCI_SIZE = 256
 EXPRESS_SIZE = 4096

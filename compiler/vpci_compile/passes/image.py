@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from typing import NamedTuple
 
-from ..catalog import CLEARED, WRITABLE, Access, Register
+from ..catalog import CLEARED, WRITABLE, Access, Place, Register
 from ..diagnostics import Report, Span, nearest
 from ..ir import MASKS, ROM_INDEX, ConfigSpace
 from . import bars, fields
@@ -147,24 +148,30 @@ def _structure(canvas: Canvas, draft: Draft) -> None:
     view = draft.view()
     if view is None:
         return
+    # Bytes of no register are reserved; what lies beyond the catalogue's length nobody knows: it stays the device's.
+    canvas.fill("forwarded", start + head, min(start + view.length, end), 0x00)
     for place in view.places():
+        if place.register.blob:
+            place = replace(place, size=min(place.size, draft.length - place.offset))
         if place.offset < head or place.offset + place.size > draft.length:
             continue
         every = not copied or place.register.vmm or view.capability.vmm
-        _register(canvas, place.register, start + place.offset, place.size, copied, every)
+        _register(canvas, place, start, view.implemented(place), copied, every)
 
 
-def _register(canvas: Canvas, register: Register, offset: int, size: int, copied: bool, every: bool) -> None:
-    """One register of a linked structure; with `every` the VMM answers for all of its bits."""
+def _register(canvas: Canvas, place: Place, start: int, implemented: int, copied: bool, every: bool) -> None:
+    """One register of a linked structure that begins at `start`; with `every` the VMM answers for all of its bits."""
+    register, offset, size = place.register, start + place.offset, place.size
     bits = _bits(register)
     everything = (1 << 8 * size) - 1
-    written, cleared, pulsed = bits.written, bits.cleared, bits.pulsed
+    written, cleared, pulsed = bits.written & implemented, bits.cleared & implemented, bits.pulsed
     if register.blob:
         access = register.fields[0].access
         written = everything if access in WRITABLE else 0
         cleared = everything if access in CLEARED else 0
-        if copied and not every:
-            return  # nobody knows which of its bits take a write: all are passed on
+        if copied and not every:  # nobody knows which of its bits take a write: all are passed on
+            canvas.fill("forwarded", offset, offset + size, 0xFF)
+            return
     held = everything if every else bits.held
     if copied:  # the structure was painted as the device's: take back what the VMM answers
         canvas.change("forwarded", offset, size, 0, (written | cleared | pulsed) & ~held)

@@ -18,13 +18,14 @@ Interval = tuple[int, int]
 def place(work: Work) -> None:
     """Set the offset of every draft; reports VPCI1305 where there is no room (its offset stays NULL_OFFSET)."""
     taken = _taken(work)
-    taken.extend((draft.offset, draft.end) for draft in work.placed)
+    for draft in work.placed:
+        _take(taken, draft.offset, draft.end)
     for draft in work.drafts:
         if draft.offset != NULL_OFFSET or (draft.chain is Chain.EXTENDED and work.size <= PCI_SIZE):
             continue  # an extended structure in a space of 256 bytes is another complaint
         draft.offset = _gap(work, draft, taken)
         if draft.offset != NULL_OFFSET:
-            taken.append((draft.offset, draft.end))
+            _take(taken, draft.offset, draft.end)
             continue
         low, high = space(work, draft.chain)
         work.report.add(
@@ -43,32 +44,42 @@ def space(work: Work, chain: Chain) -> Interval:
 
 def free(work: Work, draft: Draft) -> int:
     """An offset where a structure that is already placed would fit, or NULL_OFFSET."""
-    others = [(other.offset, other.end) for other in work.placed if other is not draft]
-    return _gap(work, draft, [*_taken(work), *others])
+    taken = _taken(work)
+    for other in work.placed:
+        if other is not draft:
+            _take(taken, other.offset, other.end)
+    return _gap(work, draft, taken)
 
 
-def _taken(work: Work) -> list[Interval]:
-    taken: list[Interval] = [(0, work.header.length)]
-    taken.extend(entry.range for entry in work.layout.reserved)
-    taken.extend((entry.at, entry.at + len(entry.hex)) for entry in work.layout.bytes)
+def _taken(work: Work) -> bytearray:
+    """One byte for each of the space, 1 where nothing is placed."""
+    taken = bytearray(work.size)
+    _take(taken, 0, work.header.length)
+    for entry in work.layout.reserved:
+        _take(taken, *entry.range)
+    for run in work.layout.bytes:
+        _take(taken, run.at, run.at + len(run.hex))
     if work.physical is not None:
-        taken.extend((offset, offset + length) for _, _, offset, length in work.physical.structures)
-        taken.extend(work.physical.used)
+        for _, _, offset, length in work.physical.structures:
+            _take(taken, offset, offset + length)
+        for start, end in work.physical.used:
+            _take(taken, start, end)
+    for offset, octet in enumerate(work.physical_bytes[: work.size]):
+        taken[offset] |= octet != 0
     return taken
 
 
-def _gap(work: Work, draft: Draft, taken: list[Interval]) -> int:
+def _take(taken: bytearray, start: int, end: int) -> None:
+    end = min(end, len(taken))
+    if start < end:
+        taken[start:end] = b"\x01" * (end - start)
+
+
+def _gap(work: Work, draft: Draft, taken: bytearray) -> int:
     offset, high = space(work, draft.chain)
     while offset + draft.length <= high:
-        clash = max((end for start, end in taken if start < offset + draft.length and offset < end), default=0)
-        if not clash:
-            clash = _live_byte(work.physical_bytes, offset, offset + draft.length)
-        if not clash:
+        clash = taken.rfind(1, offset, offset + draft.length)
+        if clash < 0:
             return offset
-        offset = (clash + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
+        offset = (clash + ALIGNMENT) // ALIGNMENT * ALIGNMENT
     return NULL_OFFSET
-
-
-def _live_byte(captured: bytes, start: int, end: int) -> int:
-    """The byte after the last non-zero one of the device in a range; 0 if there is none."""
-    return start + len(captured[start:end].rstrip(b"\0")) if any(captured[start:end]) else 0

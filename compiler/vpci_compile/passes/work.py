@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from ..catalog import Capability, Chain, View
 from ..diagnostics import Report, Span
 from ..ir import Bar, Physical, Region
 from ..loader import Node
-from ..spec import BytesEntry, CapabilityEntry, DeviceLayout
+
+if TYPE_CHECKING:
+    from ..spec import BytesEntry, CapabilityEntry, DeviceLayout
 
 NULL_OFFSET = -1  # a structure that is not placed yet
 

@@ -1,17 +1,17 @@
-"""A tree against the language: every mistake becomes one diagnostic at its place, with the nearest known name."""
+"""A tree against the language."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ValidationError
+from pydantic_core import ValidationError
 
-from ..diagnostics import Report, nearest
+from ..diagnostics import Report
 from ..loader import Node
-from .device import DeviceLayout
+from .compiled import validator
 
-Path = tuple[str | int, ...]
+if TYPE_CHECKING:
+    from .device import DeviceLayout
 
 
 def device_layout(tree: Node, report: Report) -> DeviceLayout:
@@ -21,207 +21,10 @@ def device_layout(tree: Node, report: Report) -> DeviceLayout:
         Failed: VPCI1101 (unknown key), VPCI1102 (key missing), VPCI1103 (value of the wrong shape), all of them.
     """
     try:
-        return DeviceLayout.model_validate(tree.plain())
+        return validator().validate_python(tree.plain())  # type: ignore[no-any-return]
     except ValidationError as error:
-        _Complaints(tree, error.errors(include_url=False), report).write()
+        from .complaints import Complaints
+
+        Complaints(tree, error.errors(include_url=False), report).write()
         report.stop_on_errors()
         raise
-
-
-class _Complaints:
-    """What pydantic found, by place: a value that fits no member of a union comes once for each, and is one mistake."""
-
-    def __init__(self, tree: Node, rows: Iterable[Any], report: Report) -> None:
-        self.tree, self.report = tree, report
-        self.unknown: list[tuple[Path, Any]] = []
-        self.missing: list[tuple[Path, Any]] = []
-        self.values: dict[Path, list[Any]] = {}
-        for row in rows:
-            path = _real_path(tree, row["loc"])
-            if row["type"] == "extra_forbidden" or row["loc"][-1:] == ("[key]",):
-                self.unknown.append((path, row))
-            elif row["type"] == "missing":
-                self.missing.append((path, row))
-            else:
-                self.values.setdefault(path, []).append(row)
-
-    def write(self) -> None:
-        meant: set[Path] = set()  # keys that a misspelt one stands for: they are not missing, too
-        for path, row in self.unknown:
-            near = self._unknown(path, row)
-            meant.update((*path[:-1], name) for name in near)
-        inherits = any(path[:1] == ("extends",) for path in [*self.values, *(path for path, _ in self.missing)])
-        for path, row in self.missing:
-            if path not in meant and not (inherits and len(path) == 1):  # the base may have it
-                self._missing(path, row)
-        places = [*self.values, *(path for path, _ in [*self.unknown, *self.missing])]
-        around = {path[:length] for path in places for length in range(len(path))}
-        for path, rows in self.values.items():
-            if path in around and all(row["type"].endswith("_type") for row in rows):
-                continue  # one member of the union fits but for what is inside
-            message, help_text = _sentence(rows)
-            if not path:
-                help_text = "a layout begins with 'vpci: 1', a mapping of keys"
-            self.report.add("VPCI1103", self.tree.span_of(*path), f"{_where(path)}: {message}", help=help_text or ())
-
-    def _unknown(self, path: Path, row: Any) -> list[str]:
-        parent = self.tree.find(path[:-1])
-        known = [name for name in _known_keys(row) if name not in parent.keys]
-        near = nearest(str(path[-1]), known)
-        self.report.add(
-            "VPCI1101",
-            self.tree.key_of(*path),
-            f"unknown key '{path[-1]}'{_in(path)}",
-            help=f"did you mean '{near[0]}'?" if near else f"keys that can be added here: {', '.join(known)}",
-        )
-        return near
-
-    def _missing(self, path: Path, row: Any) -> None:
-        described = _described(row["loc"])
-        if described[1:2].islower():
-            described = described[0].lower() + described[1:]
-        self.report.add(
-            "VPCI1102",
-            self.tree.key_of(*path[:-1]) if len(path) > 1 else self.tree.span,
-            f"'{path[-1]}' is missing{_in(path)}",
-            help=f"add '{path[-1]}': {described}" if described else f"add '{path[-1]}'",
-        )
-
-
-def _in(path: Path) -> str:
-    """Where the key at the end of `path` stands, for messages."""
-    if len(path) < 2:
-        return ""
-    if isinstance(path[-2], int):
-        return f" in an entry of '{path[-3]}'"
-    return f" in '{'.'.join(str(step) for step in path[:-1])}'"
-
-
-def _real_path(tree: Node, loc: Sequence[str | int]) -> Path:
-    """The location without the names of types that pydantic adds for unions."""
-    path: list[str | int] = []
-    node = tree
-    for position, step in enumerate(loc):
-        value = node.value
-        if isinstance(value, dict) and str(step) in value:
-            node = value[str(step)]
-        elif isinstance(value, list) and isinstance(step, int):
-            node = value[step]
-        elif position < len(loc) - 1 or not isinstance(value, dict) or not _is_key(str(step)):
-            continue
-        path.append(step)
-    return tuple(path)
-
-
-def _is_key(step: str) -> bool:
-    return step.isidentifier() and step not in ("int", "bool", "str", "dict") and not step[0].isupper()
-
-
-def _model_at(loc: Sequence[str | int]) -> type[BaseModel]:
-    """The model that a location lies in."""
-    model: type[BaseModel] = DeviceLayout
-    for step in loc:
-        for name, field in model.model_fields.items():
-            if step in (name, field.alias):
-                inner = _models(field.annotation)
-                if inner:
-                    model = inner[0]
-    return model
-
-
-def _models(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [model for inner in getattr(annotation, "__args__", ()) for model in _models(inner)]
-
-
-def _known_keys(row: Any) -> list[str]:
-    if row["loc"][-1] == "[key]":
-        return _choices(row)
-    model = _model_at(row["loc"][:-1])
-    return [field.alias or name for name, field in model.model_fields.items()]
-
-
-def _choices(row: Any) -> list[str]:
-    return [part.strip("'") for part in row["ctx"]["expected"].replace(" or ", ", ").split(", ")]
-
-
-def _described(loc: Sequence[str | int]) -> str:
-    from .schema import description  # reads the source: only when somebody needs help
-
-    model = _model_at(loc[:-1])
-    for name, field in model.model_fields.items():
-        if loc[-1] in (name, field.alias):
-            return description(model, name).rstrip(".")
-    return ""
-
-
-def _where(path: Path) -> str:
-    if not path:
-        return "the document"
-    return f"'{path[-1]}'" if isinstance(path[-1], str) else f"an entry of '{path[-2]}'"
-
-
-_KINDS = {
-    "dict": "a mapping", "model": "a mapping", "list": "a list", "string": "text", "int": "a number",
-    "bool": "true or false",
-}  # fmt: skip
-_NO_NUMBER = "is not a number"  # the end of what scalars.py says: as good as pydantic's own int_type
-
-
-def _sentence(rows: list[Any]) -> tuple[str, str]:
-    """What is wrong with one value, and the way out ("" for none)."""
-    row = rows[0]
-    kind, context, value = row["type"], row.get("ctx") or {}, row["input"]
-    wanted = dict.fromkeys(filter(None, map(_wanted, rows)))
-    if len(wanted) == len({_wanted(row) for row in rows}):
-        return f"{_shown(value)} where {_either(list(wanted))} is expected", ""
-    for row in rows:
-        if row["type"] == "value_error" and _wanted(row) is None:
-            return str(row["ctx"]["error"]), ""
-    if kind == "literal_error":
-        return _choice(value, _choices(row))
-    if kind == "string_pattern_mismatch":
-        if len(value) > 64:
-            return f"{_shown(value)} has {len(value)} characters, at most 64 are allowed", ""
-        return (
-            f"{_shown(value)} is no name",
-            "a name has lower case letters, digits, '.', '_' and '-', and begins with a letter or a digit",
-        )
-    if kind == "string_too_long":
-        return f"text of {len(value)} characters, at most {context['max_length']} are allowed", ""
-    if kind == "greater_than_equal":
-        return f"{_shown(value)} is less than {context['ge']}", ""
-    if kind == "less_than_equal":
-        return f"{_shown(value)} is more than {context['le']}", ""
-    return f"{_shown(value)}: {row['msg'][:1].lower()}{row['msg'][1:]}", ""
-
-
-def _wanted(row: Any) -> str | None:
-    """The kind of value that one member of a union takes, or None where it says more than that."""
-    kind = row["type"]
-    if kind == "value_error":
-        return _KINDS["int"] if str(row["ctx"]["error"]).endswith(_NO_NUMBER) else None
-    return _KINDS.get(kind.removesuffix("_type")) if kind.endswith("_type") else None
-
-
-def _either(words: list[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
-
-
-def _choice(value: Any, choices: list[str]) -> tuple[str, str]:
-    near = nearest(str(value), choices)
-    if len(choices) == 1:
-        return f"{_shown(value)} where only {choices[0]} is known", ""
-    return f"{_shown(value)} is not one of {', '.join(choices)}", f"did you mean '{near[0]}'?" if near else ""
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, dict | list):
-        return "a mapping" if isinstance(value, dict) else "a list"
-    if value is None:
-        return "nothing"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    text = f"'{value}'" if isinstance(value, str) else str(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -9,9 +9,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from .readers import FieldValue
 from .scalars import U8, U16, U24, U32, U64, Bdf, ByteRange, HexBytes, IdPair, Offset, Size
 
-FieldValue = int | bool | str
 Fields = dict[str, FieldValue | dict[str, FieldValue]]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 Text = Annotated[str, Field(max_length=4000)]
@@ -225,7 +225,7 @@ class DeviceLayout(_Part):
     """Ranges that placement keeps away from."""
     physical: PhysicalEntry | None = None
     """The device behind the function. Leave out for a function that has none."""
-    guest: Annotated[GuestEntry, Field(default_factory=GuestEntry)]
+    guest: Annotated[GuestEntry, Field(default={}, validate_default=True)]
     """Where the function sits in the guest."""
     initiators: Annotated[int, Field(ge=0, le=64)] = 0
     """NUMA nodes that the function brings as ACPI generic initiator: 8 for a Grace GPU."""

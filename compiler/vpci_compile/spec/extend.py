@@ -102,8 +102,8 @@ def _merge(base: Node, over: Node, report: Report, name: str = "") -> Node:
             keys[key] = over.keys[key]
             if node.value is None and key in below:
                 del entries[key], keys[key]
-            elif key in below:
-                entries[key] = _merge(below[key], node, report, key)
+            elif key in below or key in _MERGED_LISTS:
+                entries[key] = _merge(below.get(key, Node([], base.span)), node, report, key)
             else:
                 entries[key] = node
         return Node(entries, over.span, keys)
