@@ -20,24 +20,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hypothesis import given
 from vpci_compile import api, catalog, pipeline, resources
 from vpci_compile.catalog import Chain, View
 from vpci_compile.diagnostics import (
     REGISTRY,
     Diagnostic,
     Failed,
-    Report,
     Severity,
     Source,
-    nearest,
     render_json,
     render_sarif,
     render_text,
 )
+from vpci_compile.emit import terminal_map
+from vpci_compile.emit.difference_text import render as render_difference
+from vpci_compile.emit.explain import explain
+from vpci_compile.ir import Function
 from vpci_compile.loader import parse
 from vpci_compile.loader.yaml_reader import MAX_CHARACTERS
 
@@ -46,6 +47,7 @@ ROOT = Path(__file__).parents[1]
 LAYOUTS = sorted(resources.folder("layouts").rglob("*.yaml"))
 TEXTS = [path.read_text(encoding="utf-8") for path in LAYOUTS]
 CAPTURES = sorted((ROOT / "tests/captures").glob("*.lspci"))
+SHIPPED = ROOT / "layouts/nvidia/x.yaml"  # where a text is said to stand, so that it may extend another layout
 ACCEPTABLE = sorted(code for code, entry in REGISTRY.items() if entry.acceptable)
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\x80-\x9f]")
 
@@ -77,7 +79,7 @@ def readable(diagnostics: tuple[Diagnostic, ...], *, error: bool) -> None:
     assert [row["ruleId"] for row in results] == [d.code for d in diagnostics]
     for row in results:
         region = row["locations"][0]["physicalLocation"]["region"]
-        assert 1 <= region["startLine"] and 1 <= region["startColumn"] <= region["endColumn"]
+        assert region["startLine"] >= 1 and 1 <= region["startColumn"] <= region["endColumn"]
 
 
 def answer(text: str, path: Path) -> pipeline.Compiled | None:
@@ -230,3 +232,359 @@ def test_a_deep_tree_that_is_no_bomb_is_read() -> None:
 def test_a_text_longer_than_the_limit_is_refused() -> None:
     with pytest.raises(Failed, match="VPCI1005"):
         parse(Source("x", " " * (MAX_CHARACTERS + 1)))
+
+
+def test_a_file_of_100_megabytes_is_refused_at_little_cost(tmp_path: Path) -> None:
+    huge = tmp_path / "huge.yaml"
+    with huge.open("wb") as file:
+        file.write(b"vpci: 1\n")
+        file.truncate(100 << 20)
+    (tmp_path / "small.yaml").write_text("vpci: 1\nextends: huge.yaml\n")
+    for command in (["check", "huge.yaml"], ["check", "small.yaml"], ["import", "huge.yaml"]):
+        started = time.monotonic()
+        done = run(command, tmp_path, memory=300 << 20)
+        assert time.monotonic() - started < 3
+        assert done.returncode == 1 and re.search(r"error\[VPCI1(005|710)\]", done.stderr)
+
+
+# -- mutated layouts -----------------------------------------------------------------------------------------------
+
+_TOKEN = re.compile(r"[ \t]+|\n|[{}\[\],:#\"']|[^\s{}\[\],:#\"']+")
+_NUMBERS = (0, 1, -1, 2, 3, 4, 5, 7, 16, 0x34, 0x40, 0xFC, 0xFF, 0x100, 0xFF8, 0xFFC, 0xFFF, 4096, 1 << 16, 1 << 32)
+_HUGE = (1 << 63, 1 << 64, -(1 << 64), 1 << 255)
+_SCALARS: tuple[Any, ...] = (
+    *_NUMBERS, *_HUGE, None, True, False, "", " ", "1.5", "1e3", "010", "0x", "-0", "00:02.0", "1234:0001", "0x40..0x3f",
+    "0x40..0xff", "0..4095", "16K", "94.5G", "1P", "00 11", "0g", "\x00", "\x1b[31m", "\ud7ff", "x" * 300, "${a}", "${}",
+    "copied", "synthesized", "hidden", "unlinked", "zeroed", "mem32", "mem64", "io", "rom", "bar0+0x2000", "bar5+4",
+    "endpoint", "rciep", "qemu", "pcie", "msix", "msi", "pm", "ats", "pasid", "pri", "vndr", "dvsec", "aer", "gpudirect",
+    "header", "command", "devcap.flr", "devcap", "ctrl", "nvidia/hopper-base", "../x", "/", ".", "a" * 5000,
+)  # fmt: skip
+_KEYS = (
+    "at", "cap", "source", "style", "length", "version", "next", "fields", "raw", "volatile", "name", "remove", "extends",
+    "layout", "with", "parameters", "identity", "class", "header_type", "header", "bars", "0", "5", "rom", "kind", "size",
+    "backing", "beyond", "region", "type", "subtype", "address", "capabilities", "extended", "bytes", "hex", "reserved",
+    "range", "why", "physical", "capture", "slot", "driver", "used", "guest", "place", "first_node", "initiators",
+    "migration", "migrates", "ignore", "accept", "targets", "config_size", "cap_ptr", "status.cap_list", "0x60", "-4",
+    "0x1000", "table", "pba", "flags", "<<", "vpci", "device", "", "VPCI1304", "VPCI1310",
+)  # fmt: skip
+
+
+def mutated_text(dice: random.Random) -> str:
+    """A shipped layout with some tokens or lines deleted, doubled, exchanged or replaced."""
+    text = dice.choice(TEXTS)
+    for _ in range(dice.choice((1, 1, 2, 4, 16))):
+        parts = text.splitlines(keepends=True) if dice.random() < 0.3 else _TOKEN.findall(text)
+        if not parts:
+            break
+        at, other = dice.randrange(len(parts)), dice.randrange(len(parts))
+        match dice.randrange(5):
+            case 0:
+                del parts[at]
+            case 1:
+                parts.insert(other, parts[at])
+            case 2:
+                parts[at], parts[other] = parts[other], parts[at]
+            case 3:
+                parts[at] = str(dice.choice(_SCALARS))
+            case 4:
+                parts[at] = dice.choice(_TOKEN.findall(dice.choice(TEXTS)))
+        text = "".join(parts)
+    return text
+
+
+def any_value(dice: random.Random, depth: int = 0) -> Any:
+    kind = dice.random()
+    if depth > 3 or kind < 0.7:
+        return dice.choice(_SCALARS)
+    count = dice.choice((0, 1, 2, 5))
+    if kind < 0.85:
+        return [any_value(dice, depth + 1) for _ in range(count)]
+    return {dice.choice(_KEYS): any_value(dice, depth + 1) for _ in range(count)}
+
+
+def holders(tree: Any) -> list[Any]:
+    """All mappings and lists that hold something."""
+    inner = tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ()
+    return ([tree] if inner else []) + [found for value in inner for found in holders(value)]
+
+
+def mutated_tree(dice: random.Random) -> str:
+    """A shipped layout, as JSON (which is YAML), with any values at any keys."""
+    tree = parse(Source("x", dice.choice(TEXTS))).plain()
+    for _ in range(dice.choice((1, 1, 2, 4, 8))):
+        holder = dice.choice(holders(tree))
+        keys = list(holder) if isinstance(holder, dict) else list(range(len(holder)))
+        if not keys:
+            continue
+        key = dice.choice(keys)
+        match dice.randrange(6):
+            case 0:
+                del holder[key]
+            case 1 | 2:
+                holder[key] = any_value(dice)
+            case 3 if isinstance(holder, dict):
+                holder[dice.choice(_KEYS)] = any_value(dice)
+            case 3:
+                holder.insert(key, any_value(dice))
+            case 4 if isinstance(holder, dict):
+                holder[dice.choice(_KEYS)] = holder.pop(key)
+            case 4:
+                holder.append(holder[key])
+            case 5:
+                holder[key] = dice.choice(_NUMBERS)
+    return json.dumps(tree, ensure_ascii=False)
+
+
+SEEDS = st.integers(0, 1 << 48)
+
+
+@given(SEEDS)
+@examples(500)
+def test_a_layout_with_changed_text_is_compiled_or_refused(seed: int) -> None:
+    answer(mutated_text(random.Random(seed)), SHIPPED)
+
+
+@given(SEEDS)
+@examples(600)
+def test_a_layout_with_changed_values_is_compiled_or_refused(seed: int) -> None:
+    answer(mutated_tree(random.Random(seed)), SHIPPED)
+
+
+# -- layouts out of the catalogue's words ----------------------------------------------------------------------------
+
+
+class Author:
+    """Writes layouts of the right shape: a careful author seldom makes a mistake, a wild one all the time."""
+
+    def __init__(self, dice: random.Random) -> None:
+        self.dice = dice
+        self.wildness = dice.choice((0, 0.01, 0.05, 0.5))
+
+    def wild(self) -> bool:
+        return self.dice.random() < self.wildness
+
+    def often(self, chance: float) -> bool:
+        return self.dice.random() < chance
+
+    def fields(self, capability: catalog.Capability) -> dict[str, Any]:
+        dice = self.dice
+        view = View(capability, bytearray(dice.randbytes(4096) if self.wild() else 4096))
+        paths = view.known_paths()
+        found: dict[str, Any] = {}
+        for path in dice.sample(paths, min(len(paths), dice.choice((0, 1, 2, 6)))):
+            place, field = view.find(path)
+            if place.offset < capability.chain.header_bytes and not self.wild():
+                continue
+            one = field or place.register.fields[0]
+            if self.wild():
+                value: Any = dice.choice([*_NUMBERS, "bar2+0x1000", "00 ff", dice.getrandbits(32), one.name])
+            elif place.register.blob:
+                value = dice.randbytes(dice.randrange(1, min(place.size, 8) + 1)).hex(" ")
+            elif field is None and len(place.register.fields) > 1:
+                value = dice.getrandbits(8 * place.size)
+            elif one.values and self.often(0.7):
+                value = dice.choice(one.values).name
+            else:
+                value = dice.getrandbits(one.width) * one.scale + one.bias
+            found[path] = value
+        return found
+
+    def structure(self, chain: Chain, at: int) -> dict[str, Any]:
+        dice = self.dice
+        name = dice.choice(catalog.names(chain))
+        capability = catalog.by_name(chain, name)
+        entry: dict[str, Any] = {"cap": name, "source": dice.choice(("copied", "copied", "synthesized", "hidden"))}
+        if entry["source"] != "synthesized" or self.often(0.5):
+            entry["at"] = dice.randrange(0x1000) if self.wild() else at
+        if entry["source"] == "hidden":
+            entry["style"] = dice.choice(("unlinked", "zeroed"))
+        if self.often(0.5):
+            entry["fields"] = self.fields(capability)
+        if self.wild():
+            entry["cap"] = dice.choice((dice.randrange(0x30), dice.randrange(0x10000)))
+        if self.wild() or self.often(0.1):
+            entry["length"] = dice.choice((2, 3, 4, 8, 9, 64, 256, 4096))
+        if self.often(0.1) and (chain is Chain.EXTENDED or self.wild()):
+            entry["version"] = dice.randrange(16)
+        if self.wild():
+            entry["next"] = dice.choice((0, 0x3C, 0x41, at, dice.randrange(0x1000)))
+        if self.wild() or self.often(0.1):
+            offset = dice.choice((4, "0x8", 0, 12, 4092, "z", "-1")) if self.wild() else capability.chain.header_bytes
+            entry["raw"] = {offset: dice.randbytes(dice.randrange(1, 3)).hex()}
+        if self.often(0.1):
+            entry["volatile"] = [*self.fields(capability), *(("x.y", "id") if self.wild() else ())]
+        if self.wild():
+            entry["name"] = dice.choice(("a", "header", "pcie"))
+        return entry
+
+    def bar(self, slot: str) -> dict[str, Any]:
+        dice = self.dice
+        kind = "rom" if slot == "rom" else dice.choice(("mem32", "io") if slot in "15" else ("mem32", "mem64", "io"))
+        low, high = {"rom": (11, 25), "io": (2, 9), "mem32": (4, 32), "mem64": (4, 64)}[kind]
+        size: Any = dice.choice(_NUMBERS) if self.wild() else 1 << dice.randrange(low, high)
+        bar = {"kind": kind, "source": dice.choice(("copied", "synthesized")), "size": size}
+        if self.wild():
+            bar["kind"] = dice.choice(("mem32", "mem64", "io", "rom"))
+        if self.often(0.3) and (kind.startswith("mem") or self.wild()):
+            bar["prefetchable"] = True
+            bar["backing"] = {"length": 1 if self.wild() else size, "beyond": dice.choice(("ones", "zeros", "error"))}
+        if self.often(0.2):
+            bar["enable"] = dice.choice(("enforce", "ignore", "ignore-except-first-after-reset"))
+        if self.wild():
+            bar |= {"address": dice.choice((size, 0xFEE00000)), "region": {"type": 0x800010DE, "subtype": 1}}
+        if self.wild():
+            del bar["size"]
+        return bar
+
+    def physical(self) -> dict[str, Any]:
+        dice = self.dice
+        high = 0x1100 if self.wild() else 0x100
+        return {
+            "capabilities": {hex(dice.randrange(0x40, high, 4)): dice.choice(("pcie", "msi", 0x99)) for _ in range(2)},
+            "extended": {hex(dice.randrange(0x100, 0x1000, 4)): dice.choice(("ats", "aer", 0x99)) for _ in range(2)},
+            "used": ["0x50..0x5f"],
+        }
+
+    def layout(self) -> str:
+        dice = self.dice
+        kind = dice.choice((0, 0, 0, 0, 1, 2))
+        header = catalog.by_id(Chain.HEADER, kind)
+        assert header is not None
+        slots = {0: ("0", "2", "4", "rom"), 1: ("0", "rom"), 2: ("0",)}[kind]
+        standard = sorted(dice.sample(range(0x40 if kind < 2 else 0x80, 0x100, 4), dice.choice((0, 1, 3, 6))))
+        extended = sorted({0x100, *(dice.sample(range(0x104, 0x1000, 4), dice.choice((0, 1, 3, 6))))})
+        tree: dict[str, Any] = {
+            "vpci": 1,
+            "device": dice.choice(("a", "x" * 64, "a.b-c_d")),
+            "identity": {
+                "vendor": dice.choice((0, 0xFFFF)) if self.wild() else 0x15B3,
+                "device": dice.randrange(1, 0xFFFF),
+                "class": 0xFFFFFF if self.wild() else (0x020000, 0x060400, 0x060700)[kind],
+                "header_type": kind,
+            },
+            "bars": {slot: self.bar(slot) for slot in dice.sample(slots, dice.randrange(len(slots) + 1))},
+            "capabilities": [self.structure(Chain.STANDARD, at) for at in standard],
+            "extended": [self.structure(Chain.EXTENDED, at) for at in (extended if self.often(0.6) else ())],
+            "bytes": [
+                {"at": dice.randrange(4096 if self.wild() else 0xFF), "hex": "5a" * size, "source": "copied"}
+                for size in dice.choice(((), (), (1, 16), (16, 3000)))
+            ],
+            "migration": {"migrates": self.often(0.3), "ignore": ["header", *(("pm", "x") if self.wild() else ())]},
+            "targets": dice.choice(([], ["qemu"])),
+            "guest": {
+                "place": dice.choice(("port", "root", "conventional")),
+                "address": dice.choice(("00:04.0", "01:00.0", "ffff:ff:1f.7")),
+            },
+            "initiators": dice.choice((0, 8, 64)),
+        }
+        optional: dict[str, Any] = {
+            "header": {} if self.often(0.5) else self.fields(header),
+            "accept": dict.fromkeys(ACCEPTABLE, "fuzz"),
+            "physical": {} if self.often(0.5) else self.physical(),
+            "config_size": dice.choice((256, 4096)),
+            "reserved": [{"range": "0xe8..0x1ff", "why": "fuzz"}],
+        }
+        chances = {"accept": 0.9, "config_size": 0.1}
+        return json.dumps(tree | {key: value for key, value in optional.items() if self.often(chances.get(key, 0.4))})
+
+
+def any_layout(dice: random.Random) -> str:
+    """A document of the right shape with any content, some of it wrong in a deeper way."""
+    return Author(dice).layout()
+
+
+@given(SEEDS)
+@examples(600)
+def test_a_layout_of_any_structures_is_compiled_or_refused(seed: int) -> None:
+    answer(any_layout(random.Random(seed)), ROOT / "x.yaml")
+
+
+@given(SEEDS, st.sampled_from((mutated_text, mutated_tree, any_layout, any_layout)))
+@examples(120)
+def test_what_compiles_builds_whole_or_not_at_all(folder: Path, seed: int, make: Any) -> None:
+    text = make(random.Random(seed))
+    if answer(text, SHIPPED) is not None:
+        built(text, folder)
+
+
+def described(left: Function, right: Function, dice: random.Random) -> None:
+    """Everything that is printed of functions is there, and a terminal does not obey it."""
+    size = left.config.size
+    texts = [terminal_map.render(left), *(explain(left, dice.randrange(size)) for _ in range(8))]
+    found = api.compare(left, right)
+    assert bool(found) == (left.digest != right.digest)
+    texts.append(render_difference(found, "left", "right"))
+    assert not CONTROL.search("".join(texts))
+
+
+@given(SEEDS, st.sampled_from((mutated_text, any_layout, any_layout)))
+@examples(120)
+def test_what_compiles_is_shown_explained_and_compared(seed: int, make: Any) -> None:
+    dice = random.Random(seed)
+    one, other = answer(make(dice), SHIPPED), answer(dice.choice(TEXTS), SHIPPED)
+    if one is not None and other is not None:
+        described(one.function, other.function, dice)
+        described(other.function, one.function, dice)
+
+
+# -- captures ------------------------------------------------------------------------------------------------------
+
+
+def any_capture(dice: random.Random) -> bytes:
+    """Bytes of a captured device, changed; or bytes of nothing."""
+    data = bytearray(dice.choice(CAPTURES).read_bytes()[:60_000])
+    if dice.random() < 0.3:  # raw
+        data = bytearray(dice.randbytes(4096) if dice.random() < 0.2 else 4096)
+        data[:64] = bytes.fromhex("86801095070010000100000200000000") + bytes(36) + b"\x40" + bytes(11)
+        for _ in range(dice.randrange(40)):
+            at = dice.choice((dice.randrange(0x40, 0x100), dice.randrange(0x100, 0x1000), 0x40, 0x100))
+            data[at : at + 4] = dice.choice(
+                (dice.randbytes(4), bytes((dice.randrange(0x16), dice.randrange(256), 0, 0)))
+            )
+        return bytes(data[: dice.choice((64, 256, 4096, 4096, dice.randrange(5000)))])
+    for _ in range(dice.choice((1, 4, 50))):
+        at = dice.randrange(len(data) or 1)
+        piece = dice.choice((b"", b"ff", b" ", b"\n", b"00: ", b"100: 01", dice.randbytes(2), data[at : at + 80]))
+        data[at : at + dice.choice((0, 1, 2, 40))] = piece
+    return bytes(data[: dice.choice((len(data), dice.randrange(len(data) + 1)))])
+
+
+def imported(data: bytes, path: Path, dice: random.Random) -> None:
+    path.write_bytes(data)
+    slot = dice.choice((None, None, "00:00.0", "00:02.0", "x", ""))
+    try:
+        found = api.import_capture(path, slot)
+    except Failed as failed:
+        readable(failed.diagnostics, error=True)
+        return
+    readable(found.diagnostics, error=False)
+    one = api.load(path, slot).function
+    described(one, one, dice)
+    assert answer(found.text, path) is not None
+
+
+@given(SEEDS)
+@examples(60)
+def test_any_capture_is_imported_or_refused(folder: Path, seed: int) -> None:
+    dice = random.Random(seed)
+    imported(any_capture(dice), folder / "capture", dice)
+
+
+# -- the command line ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path
+
+
+def run(arguments: list[str], folder: Path, *, memory: int = 1 << 30) -> subprocess.CompletedProcess[str]:
+    """The command line in a process of its own."""
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+
+    command = [sys.executable, "-m", "vpci_compile", *arguments]
+    return subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, timeout=60, preexec_fn=limit, check=False
+    )

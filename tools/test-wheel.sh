@@ -29,11 +29,14 @@ diff -r out checkout
 from pathlib import Path
 import vpci_compile
 from vpci_compile.catalog import store
+from vpci_compile.spec import compiled
 package = Path(vpci_compile.__file__).parent
 assert "elsewhere" not in str(package) and "venv" in str(package), package
-assert store._packed(), "the wheel has no packed catalogue"
+for name in (store.PACKED, compiled.FILE):  # the forms that load fast
+    assert (package / "_data/schemas" / name).is_file(), name
 for name in ("py.typed", "_data/docs/errors/VPCI1304.md", "_data/templates", "_data/layouts/minimal.yaml"):
     assert (package / name).exists(), name
 PY
-tar tzf "$work"/dist/*.tar.gz | grep -q '/LICENSE$'
+tar tzf "$work"/dist/*.tar.gz > "$work/sdist"
+grep -q '/LICENSE$' "$work/sdist"
 echo "wheel: fine"

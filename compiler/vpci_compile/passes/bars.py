@@ -231,10 +231,11 @@ def _backing(work: Work, key: str, entry: BarEntry) -> None:
 
 
 def shown_size(value: int) -> str:
-    """Bytes as a person writes them: 16K, 1M, 128G, else in hex."""
+    """Bytes as a person writes them: 16K, 1M, 94.5G, else in hex."""
     for unit, shift in (("T", 40), ("G", 30), ("M", 20), ("K", 10)):
-        if value and not value % (1 << shift):
-            return f"{value >> shift}{unit}"
+        if value >> shift and not value % (1 << shift - 1):
+            half = ".5" if value % (1 << shift) else ""
+            return f"{value >> shift}{half}{unit}"
     return f"{value:#x}"
 
 

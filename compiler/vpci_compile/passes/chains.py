@@ -170,7 +170,7 @@ def _walk(work: Work, chain: Chain, pointer: _Pointer, expected: list[Draft]) ->
                 "VPCI1307",
                 pointer.span,
                 f"the {chain} chain comes back to {target:#x}",
-                labels=[(work.at(seen[target]), "leads here again")],
+                labels=[(work.at(seen[target]), "the chain was here already")],
                 note="a guest that follows it never ends; QEMU 11.1 never returns from realize",
                 help=_LEAVE_OUT,
             )

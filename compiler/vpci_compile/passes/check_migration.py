@@ -14,9 +14,9 @@ from .work import NULL_OFFSET, Draft, Work
 
 _CODES = {Changes.HARDWARE: "VPCI1602", Changes.HOST: "VPCI1605", Changes.UNIT: "VPCI1606"}
 _WHAT = {
-    Changes.HARDWARE: "hardware changes by itself",
-    Changes.HOST: "the host's firmware or kernel programs",
-    Changes.UNIT: "no two units have the same",
+    Changes.HARDWARE: "hardware changes {} by itself",
+    Changes.HOST: "the host's firmware or kernel programs {}",
+    Changes.UNIT: "two units differ in {}",
 }
 _BLOCKS = {"pasid": "QEMU 11.1: 'Migration is currently not supported with vIOMMU enabled', which PASID needs"}
 
@@ -80,7 +80,7 @@ def _changing(work: Work, draft: Draft, config: ConfigSpace) -> None:
         work.report.add(
             _CODES[changes],
             draft.span,
-            f"{draft.name} is copied and compared, but {_WHAT[changes]} {_listed(together(paths))}",
+            f"{draft.name} is copied and compared, but {_WHAT[changes].format(_listed(together(paths)))}",
             labels=[(work.tree.span_of("migration", "migrates"), "the layout says it migrates")],
             note="QEMU 11.1 compares them as they were when each side started, and refuses after all RAM was sent",
             help=f"{'add to' if entry.volatile else 'add'} 'volatile': [{', '.join(together(paths))}]",

@@ -134,7 +134,7 @@ def _overlaps(work: Work, doubles: set[str]) -> None:
 
 
 def _overlap(work: Work, first: _Run, second: _Run) -> None:
-    later, earlier = (second, first) if _position(second.span) >= _position(first.span) else (first, second)
+    later, earlier = (second, first) if _position(work, second.span) >= _position(work, first.span) else (first, second)
     known = later.draft.capability if later.draft is not None else None
     helps = []
     if later.draft is not None and later.draft.source == "synthesized" and "VPCI1304" not in work.report.accepted:
@@ -148,7 +148,7 @@ def _overlap(work: Work, first: _Run, second: _Run) -> None:
         f"{later.at} {later.verb('overlap')} {earlier.name} ({earlier.shown})",
         text=f"needs {later.shown}",
         labels=[(earlier.span, f"covers {earlier.shown}")],
-        note=f"{known.clause}: this {known.name} structure is {later.end - later.start} bytes" if known else (),
+        note=f"{known.clause}: this {known.name} structure is {later.end - later.start} bytes long" if known else (),
         help=helps or "correct one of the two offsets, or take one out",
     )
 
@@ -160,8 +160,9 @@ def _can_end(draft: Draft, length: int) -> bool:
     return length > draft.chain.header_bytes and stated
 
 
-def _position(span: Span) -> tuple[int, int]:
-    return span.line, span.col
+def _position(work: Work, span: Span) -> tuple[bool, int, int]:
+    """Where a person wrote it: a layout comes after its bases."""
+    return span.source is work.tree.span.source, span.line, span.col
 
 
 def _doubles(work: Work) -> set[str]:
@@ -240,6 +241,7 @@ def _not_there(work: Work, draft: Draft, own: list[int]) -> None:
             "VPCI1311",
             work.at(draft),
             f"{draft.name} is {draft.source} and stands at {draft.offset:#x}, but the device has it at {places}",
+            labels=[(span, "the device") for span in (_of_device(work, draft.chain, offset) for offset in own) if span],
             note=f"a {draft.source} structure cannot move: Linux vfio-pci and every VMM leave it where it is",
             help=f"at: {own[0]:#x}" + ("; or source: synthesized, where a VMM can build it" if draft.linked else ""),
         )
@@ -248,30 +250,41 @@ def _not_there(work: Work, draft: Draft, own: list[int]) -> None:
             "VPCI1314",
             draft.span,
             f"{draft.name} is {draft.source}, but the device has no such capability",
-            note="'physical' says what the device has",
+            labels=[(work.tree.key_of("physical"), "says what the device has")],
             help="source: synthesized, or take it out" if draft.linked else "take it out",
         )
+
+
+def _of_device(work: Work, chain: Chain, offset: int) -> Span | None:
+    """Where the layout says that the device has a structure there; None where only its capture says so."""
+    listed = work.tree.find(["physical", "capabilities" if chain is Chain.STANDARD else "extended"])
+    return next((span for key, span in listed.keys.items() if key[:1].isdigit() and int(key, 0) == offset), None)
 
 
 def _over_device(work: Work, run: _Run) -> None:
     device, draft = work.physical, run.draft
     assert device is not None
-    clash = [
-        (offset, offset + length, f"the device's own {_called(Chain(kind.value), number)}")
-        for kind, number, offset, length in device.structures
-        if draft is None or (kind.value, number, offset) != (draft.chain.value, draft.id, draft.offset)
-    ]
-    clash.extend((start, end, "bytes that the device uses") for start, end in device.used)
+    clash: list[tuple[int, int, str, Span | None]] = []
+    for kind, number, offset, length in device.structures:
+        chain = Chain(kind.value)
+        if draft is None or (chain, number, offset) != (draft.chain, draft.id, draft.offset):
+            what = f"the device's own {_called(chain, number)}"
+            clash.append((offset, offset + length, what, _of_device(work, chain, offset)))
+    for index, (start, end) in enumerate(device.used):
+        clash.append((start, end, "bytes that the device uses", work.tree.span_of("physical", "used", index)))
     captured = work.physical_bytes[run.start : run.end]
     if any(captured):
-        clash.append((run.start, run.start + len(captured.rstrip(b"\0")), "bytes that do not read as zero"))
-    for start, end, what in clash:
+        reach = run.start + len(captured.rstrip(b"\0"))
+        place = work.tree.span_of("physical", "capture")
+        clash.append((run.start, reach, "bytes of the device that do not read as zero", place))
+    for start, end, what, span in clash:
         if start < run.end and run.start < end:
             work.report.add(
                 "VPCI1312",
                 run.span,
                 f"{run.at} {run.verb('cover')} {what} ({start:#x}..{end - 1:#x})",
                 text=f"needs {run.shown}",
+                labels=[(span, "the device")] if span is not None else (),
                 note="a VMM that forwards writes (QEMU does) lets the guest write into those registers",
                 help=_elsewhere(work, run),
             )

@@ -84,7 +84,15 @@ def apply(
             report.add("VPCI1110", span, f"'{name}' is given twice", labels=labels, help="keep one of the two")
         # Located again: what an earlier setting wrote may have moved it.
         _set(view, view.locate(place.name), one, value, span, report)
+        if one is None:
+            _forget(place.name, origins)
         origins[place.name if one is None else f"{place.name}.{one.name}"] = span
+
+
+def _forget(register: str, origins: dict[str, Span]) -> None:
+    """Drop the places of a register's fields: the whole register was set after them."""
+    for path in [path for path in origins if path.startswith(f"{register}.")]:
+        del origins[path]
 
 
 def _group(view: View, name: str, values: Mapping[str, FieldValue], node: Node, report: Report) -> list[Setting]:

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from ..diagnostics import Report, nearest
 from ..loader import Node
 from .device import DeviceLayout
+from .readers import shown
 from .schema import description
 
 Path = tuple[str | int, ...]
@@ -161,7 +162,8 @@ def _sentence(rows: list[Any]) -> tuple[str, str]:
     kind, context, value = row["type"], row.get("ctx") or {}, row["input"]
     wanted = dict.fromkeys(filter(None, map(_wanted, rows)))
     if len(wanted) == len({_wanted(row) for row in rows}):
-        return f"{_shown(value)} where {_either(list(wanted))} is expected", ""
+        empty = value is None and _KINDS["list"] in wanted
+        return f"{shown(value)} where {_either(list(wanted))} is expected", "leave the key out" if empty else ""
     for row in rows:
         if row["type"] == "value_error" and _wanted(row) is None:
             return str(row["ctx"]["error"]), ""
@@ -169,18 +171,20 @@ def _sentence(rows: list[Any]) -> tuple[str, str]:
         return _choice(value, _choices(row))
     if kind == "string_pattern_mismatch":
         if len(value) > 64:
-            return f"{_shown(value)} has {len(value)} characters, at most 64 are allowed", ""
+            return f"{shown(value)} has {len(value)} characters, at most 64 are allowed", ""
         return (
-            f"{_shown(value)} is no name",
+            f"{shown(value)} is no name",
             "a name has lower case letters, digits, '.', '_' and '-', and begins with a letter or a digit",
         )
     if kind == "string_too_long":
         return f"text of {len(value)} characters, at most {context['max_length']} are allowed", ""
+    if kind == "too_long":
+        return f"{context['actual_length']} entries, at most {context['max_length']} are allowed", ""
     if kind == "greater_than_equal":
-        return f"{_shown(value)} is less than {context['ge']}", ""
+        return f"{shown(value)} is less than {context['ge']}", ""
     if kind == "less_than_equal":
-        return f"{_shown(value)} is more than {context['le']}", ""
-    return f"{_shown(value)}: {row['msg'][:1].lower()}{row['msg'][1:]}", ""
+        return f"{shown(value)} is more than {context['le']}", ""
+    return f"{shown(value)}: {row['msg'][:1].lower()}{row['msg'][1:]}", ""
 
 
 def _wanted(row: Any) -> str | None:
@@ -198,16 +202,5 @@ def _either(words: list[str]) -> str:
 def _choice(value: Any, choices: list[str]) -> tuple[str, str]:
     near = nearest(str(value), choices)
     if len(choices) == 1:
-        return f"{_shown(value)} where only {choices[0]} is known", ""
-    return f"{_shown(value)} is not one of {', '.join(choices)}", f"did you mean '{near[0]}'?" if near else ""
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, dict | list):
-        return "a mapping" if isinstance(value, dict) else "a list"
-    if value is None:
-        return "nothing"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    text = f"'{value}'" if isinstance(value, str) else str(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+        return f"{shown(value)} where only {choices[0]} is known", ""
+    return f"{shown(value)} is not one of {', '.join(choices)}", f"did you mean '{near[0]}'?" if near else ""

@@ -13,6 +13,7 @@ from .readers import FieldValue
 from .scalars import U8, U16, U24, U32, U64, Bdf, ByteRange, HexBytes, IdPair, Offset, Size
 
 Fields = dict[str, FieldValue | dict[str, FieldValue]]
+Paths = Annotated[list[Annotated[str, Field(max_length=100)]], Field(max_length=1000)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 Text = Annotated[str, Field(max_length=4000)]
 SourceWord = Literal["copied", "synthesized", "hidden"]
@@ -108,7 +109,7 @@ class CapabilityEntry(_Part):
     What is left out is 0, or the catalogue's default in a synthesized structure."""
     raw: dict[str, HexBytes] = {}
     """Bytes where the catalogue knows no names: offset from the structure's start to hex, `{0x08: "00 11"}`."""
-    volatile: list[str] = []
+    volatile: Paths = []
     """Fields or registers that hardware changes by itself: kept out of the migration contract."""
     name: Name | None = None
     """A name of its own, for a function with several of a kind (default: `vndr`, `vndr2` ...)."""
@@ -159,7 +160,7 @@ class PhysicalEntry(_Part):
     """Standard capabilities of the device: offset to name or id, `{0x60: pcie, 0x9c: msix}`."""
     extended: dict[str, str | int] = {}
     """Extended capabilities of the device: offset to name or id."""
-    used: list[ByteRange] = []
+    used: Annotated[list[ByteRange], Field(max_length=1000)] = []
     """Other ranges that do not read as zero, or that the vendor names."""
 
 
@@ -179,7 +180,7 @@ class MigrationEntry(_Part):
 
     migrates: bool
     """Instances of this layout are live-migrated: everything that could differ on another host must be settled."""
-    ignore: list[str] = []
+    ignore: Paths = []
     """Paths whose difference the operator accepts: `pcie.devsta`, `aer`, `header.subsystem`."""
 
 
@@ -215,13 +216,13 @@ class DeviceLayout(_Part):
     """Other registers of the header, by the catalogue's names: `{interrupt_pin: 1, command: {memory: 1}}`."""
     bars: dict[Literal["0", "1", "2", "3", "4", "5", "rom"], BarEntry] = {}
     """Base address registers by slot."""
-    capabilities: list[CapabilityEntry] = []
+    capabilities: Annotated[list[CapabilityEntry], Field(max_length=64)] = []
     """The standard chain, in the guest's order."""
-    extended: list[CapabilityEntry] = []
+    extended: Annotated[list[CapabilityEntry], Field(max_length=1000)] = []
     """The extended chain, in the guest's order. The first one stands at 0x100."""
-    bytes: list[BytesEntry] = []
+    bytes: Annotated[list[BytesEntry], Field(max_length=1000)] = []
     """Bytes outside every capability that do not read as zero."""
-    reserved: list[ReservedEntry] = []
+    reserved: Annotated[list[ReservedEntry], Field(max_length=1000)] = []
     """Ranges that placement keeps away from."""
     physical: PhysicalEntry | None = None
     """The device behind the function. Leave out for a function that has none."""

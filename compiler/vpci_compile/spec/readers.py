@@ -9,12 +9,15 @@ FieldValue = int | bool | str
 """What a layout writes for a field."""
 
 _UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40, "P": 50}
-_SIZE = re.compile(r"([0-9]{1,24}(?:\.[0-9]{1,12})?)\s*([KMGTP]?)(?:iB|B)?")
-_RANGE = re.compile(r"(0x[0-9a-fA-F]{1,4}|[0-9]{1,4})\s*\.\.\s*(0x[0-9a-fA-F]{1,4}|[0-9]{1,4})")
-_PAIR = re.compile(r"([0-9a-fA-F]{4}):([0-9a-fA-F]{4})")
-_BDF = re.compile(r"(?:([0-9a-fA-F]{4}):)?([0-9a-fA-F]{2}):([0-1][0-9a-fA-F])\.([0-7])")
+_NUMBER = "0x[0-9a-fA-F]{1,4}|0|[1-9][0-9]{0,3}"
+SIZE = r"([0-9]{1,24}(?:\.[0-9]{1,12})?) *(?:([KMGTP])(?:i?B)?|B)?"
+RANGE = rf"({_NUMBER}) *\.\. *({_NUMBER})"
+PAIR = "([0-9a-fA-F]{4}):([0-9a-fA-F]{4})"
+BDF = r"(?:([0-9a-fA-F]{4}):)?([0-9a-fA-F]{2}):([01][0-9a-fA-F])\.([0-7])"
+HEX = r"\s*[0-9a-fA-F]{2}(?:[\s:]*[0-9a-fA-F]{2})*\s*"
+"""The patterns of text, for the readers here and for the JSON Schema."""
+_SPACE = 4096  # bytes of the largest configuration space
 _SHOWN = 60  # characters
-_HEX = re.compile(r"[0-9a-fA-F]{2}(?:[\s:]*[0-9a-fA-F]{2})*")
 
 
 def shown(value: Any) -> str:
@@ -30,23 +33,24 @@ def shown(value: Any) -> str:
 def _integer(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         if isinstance(value, str) and re.fullmatch(r"0[0-9]+", value):
-            raise ValueError(f"'{value}' could be octal or decimal; write {value.lstrip('0') or '0'} or 0x{value}")
-        raise ValueError(f"{value!r} is not a number")
+            ways = f"; write {value.lstrip('0') or '0'} or 0x{value}" if len(value) < _SHOWN else ""
+            raise ValueError(f"{shown(value)} could be octal or decimal{ways}")
+        raise ValueError(f"{shown(value)} is not a number")
     if value < 0:
-        raise ValueError(f"{value} is negative")
+        raise ValueError(f"{shown(value)} is negative")
     return value
 
 
 def size(value: Any) -> int:
     """Bytes: a number, or a number with K, M, G, T (powers of 1024): `16K`, `94.5G`."""
     if isinstance(value, str):
-        match = _SIZE.fullmatch(value)
+        match = re.fullmatch(SIZE, value)
         if not match:
-            raise ValueError(f"'{value}' is not a size; write bytes (0x4000) or 16K, 1M, 94.5G")
+            raise ValueError(f"{shown(value)} is not a size; write bytes (0x4000) or 16K, 1M, 94.5G")
         whole, _, part = match[1].partition(".")
-        exact, rest = divmod(int(whole + part) << _UNITS[match[2]], 10 ** len(part))
+        exact, rest = divmod(int(whole + part) << _UNITS[match[2] or ""], 10 ** len(part))
         if rest:
-            raise ValueError(f"'{value}' is not a whole number of bytes")
+            raise ValueError(f"{shown(value)} is not a whole number of bytes")
         return _limited(exact, 64)
     return _limited(_integer(value), 64)
 
@@ -91,9 +95,9 @@ def offset(value: Any) -> int:
 
 def byte_range(value: Any) -> tuple[int, int]:
     """`0xe8..0xff`, both ends included, as (first byte, byte after the last)."""
-    match = _RANGE.fullmatch(value) if isinstance(value, str) else None
+    match = re.fullmatch(RANGE, value) if isinstance(value, str) else None
     if not match:
-        raise ValueError(f"{value!r} is not a range; write 0xe8..0xff (both ends included)")
+        raise ValueError(f"{shown(value)} is not a range; write 0xe8..0xff (both ends included)")
     first, last = int(match[1], 0), int(match[2], 0)
     if first > last:
         raise ValueError(f"the range {value} ends before it begins")
@@ -104,24 +108,28 @@ def byte_range(value: Any) -> tuple[int, int]:
 
 def id_pair(value: Any) -> tuple[int, int]:
     """`"15b3:0007"`: two 16-bit ids in hex."""
-    match = _PAIR.fullmatch(value) if isinstance(value, str) else None
+    match = re.fullmatch(PAIR, value) if isinstance(value, str) else None
     if not match:
-        raise ValueError(f'{value!r} is not a pair of ids; write "15b3:0007" (four hex digits each)')
+        raise ValueError(f'{shown(value)} is not a pair of ids; write "15b3:0007" (four hex digits each)')
     return int(match[1], 16), int(match[2], 16)
 
 
 def bdf(value: Any) -> tuple[int, int, int, int]:
     """`[SSSS:]BB:DD.F` in hex as (segment, bus, device, function)."""
-    match = _BDF.fullmatch(value) if isinstance(value, str) else None
+    match = re.fullmatch(BDF, value) if isinstance(value, str) else None
     if not match:
-        raise ValueError(f'{value!r} is not a PCI address; write "01:00.0" or "0000:01:00.0" (hex)')
+        raise ValueError(f'{shown(value)} is not a PCI address; write "01:00.0" or "0000:01:00.0" (hex)')
     return int(match[1] or "0", 16), int(match[2], 16), int(match[3], 16), int(match[4])
 
 
 def hex_bytes(value: Any) -> bytes:
     """Bytes in hex, spaces allowed: `"02 10 a1 74"`. Never a bare number: 10 and 0x10 would be two different bytes."""
     if isinstance(value, int) and not isinstance(value, bool):
-        raise ValueError(f'{value} without quotes is a number, not a run of bytes; write "{value:02x}" for this value')
-    if not isinstance(value, str) or not _HEX.fullmatch(value.strip()):
-        raise ValueError(f'{value!r} is not a run of bytes; write two hex digits a byte: "02 10 a1 74"')
-    return bytes.fromhex(re.sub(r"[\s:]", "", value))
+        way_out = f'"{value:02x}" for this value' if 0 <= value <= 0xFF else 'two hex digits a byte: "02 10 a1 74"'
+        raise ValueError(f"{shown(value)} without quotes is a number, not a run of bytes; write {way_out}")
+    if not isinstance(value, str) or not re.fullmatch(HEX, value):
+        raise ValueError(f'{shown(value)} is not a run of bytes; write two hex digits a byte: "02 10 a1 74"')
+    octets = bytes.fromhex(re.sub(r"[\s:]", "", value))
+    if len(octets) > _SPACE:
+        raise ValueError(f"{len(octets):,} bytes do not fit into a configuration space of {_SPACE:,}")
+    return octets

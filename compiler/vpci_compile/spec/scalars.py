@@ -13,6 +13,10 @@ def _number(bits: int) -> WithJsonSchema:
     return WithJsonSchema({"type": "integer", "minimum": 0, "maximum": (1 << bits) - 1})
 
 
+def _text(pattern: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": f"^{pattern}$"})
+
+
 U8 = Annotated[int, BeforeValidator(readers.u8), _number(8)]
 U16 = Annotated[int, BeforeValidator(readers.u16), _number(16)]
 U24 = Annotated[int, BeforeValidator(readers.u24), _number(24)]
@@ -23,15 +27,12 @@ Offset = Annotated[
 ]
 _SIZE_SCHEMA = {
     "anyOf": [
-        {"type": "integer", "minimum": 0},
-        {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?\s*[KMGTP]?(iB|B)?$"},
+        {"type": "integer", "minimum": 0, "maximum": (1 << 64) - 1},
+        {"type": "string", "pattern": f"^{readers.SIZE}$"},
     ]
 }
 Size = Annotated[int, BeforeValidator(readers.size), WithJsonSchema(_SIZE_SCHEMA)]
-_RANGE_SCHEMA = {"type": "string", "pattern": r"^(0x[0-9a-fA-F]+|[0-9]+)\s*\.\.\s*(0x[0-9a-fA-F]+|[0-9]+)$"}
-ByteRange = Annotated[tuple[int, int], BeforeValidator(readers.byte_range), WithJsonSchema(_RANGE_SCHEMA)]
-_PAIR_SCHEMA = {"type": "string", "pattern": "^[0-9a-fA-F]{4}:[0-9a-fA-F]{4}$"}
-IdPair = Annotated[tuple[int, int], BeforeValidator(readers.id_pair), WithJsonSchema(_PAIR_SCHEMA)]
-_BDF_SCHEMA = {"type": "string", "pattern": "^([0-9a-fA-F]{4}:)?[0-9a-fA-F]{2}:[01][0-9a-fA-F]\\.[0-7]$"}
-Bdf = Annotated[tuple[int, int, int, int], BeforeValidator(readers.bdf), WithJsonSchema(_BDF_SCHEMA)]
-HexBytes = Annotated[bytes, BeforeValidator(readers.hex_bytes), WithJsonSchema({"type": "string"})]
+ByteRange = Annotated[tuple[int, int], BeforeValidator(readers.byte_range), _text(readers.RANGE)]
+IdPair = Annotated[tuple[int, int], BeforeValidator(readers.id_pair), _text(readers.PAIR)]
+Bdf = Annotated[tuple[int, int, int, int], BeforeValidator(readers.bdf), _text(readers.BDF)]
+HexBytes = Annotated[bytes, BeforeValidator(readers.hex_bytes), _text(readers.HEX)]
