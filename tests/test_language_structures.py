@@ -194,12 +194,25 @@ capabilities:
 # -- raw, bytes, reserved ------------------------------------------------------------------------------------------
 
 
-def test_raw_bytes_over_fields() -> None:
-    function = compiled("""
+def test_raw_bytes_beside_fields() -> None:
+    text = """
 capabilities:
-  - {cap: pm, at: 0x40, source: synthesized, fields: {pmc: {version: 3, d1: 1}}, raw: {0x03: "ca", 6: "01 02"}}
-""")
+  - cap: pm
+    at: 0x40
+    source: synthesized
+    fields: {pmc: {version: 3, d1: 1}}
+    raw:
+      0x03: "ca"
+      6: "01 02"
+"""
+    function = compiled(text)
     assert octets(function, 0x40, 8) == "01 00 03 ca 00 00 01 02"
+    lines = {one.path: one.origin.line for one in function.fields(structure(function, "pm"))}
+    assert (lines["pm.pmc.version"], lines["pm.pmc.d2"], lines["pm.data"]) == (11, 13, 14)
+    # The same bit by name and in raw bytes: they must agree, whoever changes one of them later.
+    (found,) = (d for d in diagnostics(text.replace('"ca"', '"c8"')) if d.severity == "error")
+    assert (found.code, found.span.line) == ("VPCI1110", 13)
+    assert found.message == "'pmc.d1' is set by name, and these raw bytes change it from 0x1 to 0x0"
 
 
 @pytest.mark.parametrize("raw", ['{0x00: "01"}', '{0x07: "01 02"}', '{0x08: "01"}', '{here: "01"}'])

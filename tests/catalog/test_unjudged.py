@@ -64,7 +64,7 @@ def test_every_field_has_a_judge_or_a_second_entry() -> None:
     unjudged: dict[str, dict[str, dict[str, int | str]]] = defaultdict(lambda: defaultdict(dict))
     for chain in (Chain.HEADER, Chain.STANDARD):
         for capability in map(catalog.by_id, [chain] * 256, range(256)):
-            for register in capability.registers if capability else ():
+            for register in (one for one in capability.registers if not one.blob) if capability else ():
                 own = f"{chain}/{capability.name}" if capability else ""
                 for field in register.fields:
                     whole = len(register.fields) == 1 and field.name == register.name

@@ -150,12 +150,15 @@ def _capability(
             "VPCI1107", node.key_of("fields"), f"the catalogue knows no fields of capability {number:#x}",
             help="give its bytes by 'raw', or add a file to the catalogue",
         )  # fmt: skip
-    outside = fields.raw(body, entry.raw, node.find(["raw"]), chain, report)
+    named = fields.stated(View(known, body, room, kind), draft.origins) if known is not None else {}
+    laid = fields.raw(body, entry.raw, node.find(["raw"]), chain, report)
     draft.length = _length(draft, entry, room)  # raw bytes can hold the length field
-    fields.check_raw(outside, draft.length, report)
+    fields.check_raw(laid, draft.length, report)
     draft.body = body[: draft.length]
-    if known is not None and entry.fields:
-        fields.check_existing(View(known, draft.body, room, kind), node, draft.origins, report)
+    if known is not None:
+        view = View(known, draft.body, room, kind)
+        fields.check_existing(view, node, draft.origins, report)
+        fields.over_fields(view, laid, named, work.tree.span.source, draft.origins, report)
     return draft
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from ..catalog import Chain, Field, Place, View, encoder
-from ..diagnostics import Report, Span, nearest
+from ..diagnostics import Report, Source, Span, nearest
 from ..loader import Node
 from ..spec import FieldValue
 
@@ -252,6 +252,44 @@ def raw(body: bytearray, values: Mapping[str, bytes], node: Node, chain: Chain, 
         if first <= offset and offset + len(octets) <= len(body):
             body[offset : offset + len(octets)] = octets
     return laid
+
+
+def stated(view: View, origins: Mapping[str, Span]) -> dict[str, int]:
+    """The bits of everything that was set by name: `origins` leads to it."""
+    return {path: view.get(*view.find(path)) for path in origins}
+
+
+def over_fields(
+    view: View, laid: list[Raw], before: Mapping[str, int], top: Source, origins: dict[str, Span], report: Report
+) -> None:
+    """Make raw bytes the origin of the fields that they hold; reports VPCI1110 where they change one set by name.
+
+    `before` is what `stated` gave for it. `top` is the layout itself, which may change what a base says.
+    """
+    for path, bits in before.items():
+        place, one = view.find(path)
+        run = next((run for run in laid if run[0] < place.offset + place.size and place.offset < run[0] + run[1]), None)
+        if run is None or view.get(place, one) == bits:
+            continue
+        if run[3].source is origins[path].source or run[3].source is not top:
+            report.add(
+                "VPCI1110",
+                run[3],
+                f"'{path}' is set by name, and these raw bytes change it from {bits:#x} to {view.get(place, one):#x}",
+                labels=[(origins[path], "set here")],
+                help="keep one of the two",
+            )
+    for offset, number, _, span in laid:
+        for place in view.places():
+            low, high = 8 * (offset - place.offset), 8 * (offset + number - place.offset)
+            if low <= 0 and high >= 8 * place.size:
+                _forget(place.name, origins)
+                origins[place.name] = span
+            elif place.register.blob and high > 0 and low < 8 * place.size:
+                origins[place.name] = span
+            elif not place.register.blob:
+                inside = [one for one in place.register.fields if one.low < high and one.low + one.width > low]
+                origins.update((f"{place.name}.{one.name}", span) for one in inside)
 
 
 def check_raw(laid: list[Raw], length: int, report: Report) -> None:
