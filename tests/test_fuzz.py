@@ -253,19 +253,24 @@ _TOKEN = re.compile(r"[ \t]+|\n|[{}\[\],:#\"']|[^\s{}\[\],:#\"']+")
 _NUMBERS = (0, 1, -1, 2, 3, 4, 5, 7, 16, 0x34, 0x40, 0xFC, 0xFF, 0x100, 0xFF8, 0xFFC, 0xFFF, 4096, 1 << 16, 1 << 32)
 _HUGE = (1 << 63, 1 << 64, -(1 << 64), 1 << 255)
 _SCALARS: tuple[Any, ...] = (
-    *_NUMBERS, *_HUGE, None, True, False, "", " ", "1.5", "1e3", "010", "0x", "-0", "00:02.0", "1234:0001", "0x40..0x3f",
-    "0x40..0xff", "0..4095", "16K", "94.5G", "1P", "00 11", "0g", "\x00", "\x1b[31m", "\ud7ff", "x" * 300, "${a}", "${}",
-    "copied", "synthesized", "hidden", "unlinked", "zeroed", "mem32", "mem64", "io", "rom", "bar0+0x2000", "bar5+4",
-    "endpoint", "rciep", "qemu", "pcie", "msix", "msi", "pm", "ats", "pasid", "pri", "vndr", "dvsec", "aer", "gpudirect",
-    "header", "command", "devcap.flr", "devcap", "ctrl", "nvidia/hopper-base", "../x", "/", ".", "a" * 5000,
+    *_NUMBERS, *_HUGE, None, True, False, "", " ", "1.5", "1e3", "010", "0x", "-0", "00:02.0", "1234:0001",
+    "0x40..0x3f", "010..0x20", "0x40..0xff", "0..4095", "16K", "94.5G", "1P", "00 11", "0g", "\x00", "\x1b[31m", "\ud7ff", "x" * 300,
+    "${a}", "${}", "copied", "synthesized", "hidden", "unlinked", "zeroed", "mem32", "mem64", "io", "rom", "bar0+0x2000", "bar5+4",
+    "endpoint", "rciep", "qemu", "pcie", "msix", "msi", "pm", "ats", "pasid", "pri", "vndr", "dvsec", "aer",
+    "gpudirect", "header", "command", "devcap.flr", "devcap", "ctrl", "nvidia/hopper-base", "../x", "/", ".", "a" * 5000,
+    "9" * 5000,
+    "0x" + "f" * 5000, "bar0+010", "lane0..3", "lane" + "9" * 5000, "lane0..9999.tx", "²", "٣", "0.." + "9" * 5000,
 )  # fmt: skip
 _KEYS = (
-    "at", "cap", "source", "style", "length", "version", "next", "fields", "raw", "volatile", "name", "remove", "extends",
-    "layout", "with", "parameters", "identity", "class", "header_type", "header", "bars", "0", "5", "rom", "kind", "size",
+    "at", "cap", "source", "style", "length", "version", "next", "fields", "raw", "volatile", "name", "remove",
+    "extends",
+    "layout", "with", "parameters", "identity", "class", "header_type", "header", "bars", "0", "5", "rom", "kind",
+    "size",
     "backing", "beyond", "region", "type", "subtype", "address", "capabilities", "extended", "bytes", "hex", "reserved",
     "range", "why", "physical", "capture", "slot", "driver", "used", "guest", "place", "first_node", "initiators",
     "migration", "migrates", "ignore", "accept", "targets", "config_size", "cap_ptr", "status.cap_list", "0x60", "-4",
     "0x1000", "table", "pba", "flags", "<<", "vpci", "device", "", "VPCI1304", "VPCI1310",
+    "010", "0b1", "²", "٣", "9" * 5000, "0x" + "f" * 5000, "lane0..3", "lane" + "9" * 5000, "bar0", "bar9",
 )  # fmt: skip
 
 
@@ -386,6 +391,8 @@ class Author:
                 value = dice.choice(one.values).name
             else:
                 value = dice.getrandbits(one.width) * one.scale + one.bias
+            if self.wild():
+                path += dice.choice(("9", "9" * 5000, "0..3", "0..9999", "²", ".x", "0_0", " "))
             found[path] = value
         return found
 
@@ -409,7 +416,11 @@ class Author:
         if self.wild():
             entry["next"] = dice.choice((0, 0x3C, 0x41, at, dice.randrange(0x1000)))
         if self.wild() or self.often(0.1):
-            offset = dice.choice((4, "0x8", 0, 12, 4092, "z", "-1")) if self.wild() else capability.chain.header_bytes
+            offset = (
+                dice.choice((4, "0x8", 0, 12, 4092, "z", "-1", "010", "9" * 5000, "0xffffffffffff"))
+                if self.wild()
+                else capability.chain.header_bytes
+            )
             entry["raw"] = {offset: dice.randbytes(dice.randrange(1, 3)).hex()}
         if self.often(0.1):
             entry["volatile"] = [*self.fields(capability), *(("x.y", "id") if self.wild() else ())]
@@ -439,6 +450,8 @@ class Author:
     def physical(self) -> dict[str, Any]:
         dice = self.dice
         high = 0x1100 if self.wild() else 0x100
+        if self.wild():
+            return {"capabilities": {dice.choice(_KEYS): "pm"}, "extended": {dice.choice(_KEYS): dice.choice(_SCALARS)}}
         return {
             "capabilities": {hex(dice.randrange(0x40, high, 4)): dice.choice(("pcie", "msi", 0x99)) for _ in range(2)},
             "extended": {hex(dice.randrange(0x100, 0x1000, 4)): dice.choice(("ats", "aer", 0x99)) for _ in range(2)},

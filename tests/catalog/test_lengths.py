@@ -144,6 +144,9 @@ CASES = [
     Case("dvsec", 0x38, {0x04: 0x0381_1E98}),
     Case("dvsec", 0x3C, {0x04: 0x03C3_1E98, 0x08: 0x0000_0000}),
     Case("dvsec", 10, {0x04: 0x0000_8086}),
+    # our own variant covers the gap that it marks; DVSEC headers are 10 bytes, a structure of whole dwords 12
+    Case("free-space", 0xE00, {0x04: 0xE000_1234}),
+    Case("free-space", 12, {0x04: 0x0000_1234}),
     # PCIe 6.0 7.7.11: 8; with P2P Egress Control (bit 5) a vector of as many bits as bits 15..8 say, 0 for 256, in
     # whole dwords. Linux the same.
     Case("acs", 8, {0x04: 0x0000_FF5F}),

@@ -255,7 +255,7 @@ def test_an_identifier_is_one_that_qemu_takes(name: str) -> None:
 @settings(max_examples=60, deadline=None)
 @given(factory.functions())
 def test_no_image_breaks_the_emitter(function: Function) -> None:
-    for one in (function, replace(function, guest=replace(function.guest, place="root", bus=0))):
+    for one in (function, replace(function, guest=function.guest._replace(place="root", bus=0))):
         complaints(one)
         qemu.emit(one, Options())
 

@@ -79,7 +79,7 @@ def test_nothing_without_nodes() -> None:
 
 def test_nothing_while_the_nodes_have_no_number() -> None:
     function = _gpu()
-    assert srat.emit(replace(function, guest=replace(function.guest, first_node=None)), Options()) == []
+    assert srat.emit(replace(function, guest=function.guest._replace(first_node=None)), Options()) == []
 
 
 @pytest.mark.parametrize(("one", "expected"), _QEMU_ENTRIES)

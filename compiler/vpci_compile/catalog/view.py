@@ -12,7 +12,7 @@ from . import expressions
 from .model import Access, Capability, Chain, Field, Register
 
 _MAX_REPEAT = 2048
-_INDEXED = re.compile(r"(.*?)(?:(\d+)_)?(\d+)")
+_INDEXED = re.compile(r"(.*?)(?:([0-9]{1,4})_)?([0-9]{1,4})")
 MAX_STRUCTURE = 4096
 
 

@@ -69,7 +69,7 @@ def _changing(work: Work, draft: Draft, config: ConfigSpace) -> None:
         compared = config.number("compared", start, place.size)
         names: dict[Changes, list[str]] = {}
         for one in place.register.fields:
-            mask = (1 << 8 * place.size) - 1 if place.register.blob else one.mask
+            mask = view.implemented(place) & (-1 if place.register.blob else one.mask)
             if one.changes is not None and compared & mask:
                 names.setdefault(one.changes, []).append(one.name)
         for changes, fields in names.items():

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..spec import DeviceLayout, PhysicalEntry
 
 MAX_STRUCTURE = 4096
-_NUMBER = re.compile(r"0x[0-9a-fA-F]{1,4}|[0-9]{1,4}")
+_NUMBER = re.compile(r"0x[0-9a-fA-F]{1,4}|0|[1-9][0-9]{0,3}")
 Structures = Iterable[tuple[Kind, int, int, int]]
 
 

@@ -10,7 +10,7 @@ from ..diagnostics import Report, Source, Span, nearest
 from ..loader import Node
 from ..spec import FieldValue
 
-_BAR_OFFSET = re.compile(r"bar([0-5])\s*\+\s*(0x[0-9a-fA-F]{1,8}|[0-9]{1,10})")
+_BAR_OFFSET = re.compile(r"bar([0-5])\s*\+\s*(0x[0-9a-fA-F]{1,8}|0|[1-9][0-9]{0,9})")
 _RANGE = re.compile(r"(.*?[a-z_])([0-9]{1,4})\.\.([0-9]{1,4})((?:\.[a-z0-9_]+)?)")
 _NUMBERED = re.compile(r"([a-z0-9_]*[a-z_])(0|[1-9][0-9]{0,3})")
 _LONGEST_RANGE = 2048
