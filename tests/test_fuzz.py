@@ -576,6 +576,18 @@ def imported(data: bytes, path: Path, dice: random.Random) -> None:
     assert answer(found.text, path) is not None
 
 
+@pytest.mark.parametrize("name", ["", ".", "folder"])
+def test_a_folder_with_a_text_called_config_is_no_device(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(folder)
+    (folder / "folder/.git").mkdir(parents=True)
+    for place in ("config", "folder/.git/config", "folder/config"):
+        (folder / place).write_text('[core]\n\tbare = false\n[remote "origin"]\n\tfetch = +refs/heads/*\n')
+    with pytest.raises(Failed, match="VPCI1701"):
+        api.import_capture(name)
+
+
 @given(SEEDS)
 @examples(60)
 def test_any_capture_is_imported_or_refused(folder: Path, seed: int) -> None:

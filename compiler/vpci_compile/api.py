@@ -91,10 +91,15 @@ def _compile_text(text: str) -> Function:
     return pipeline.compile_source(Source("<import>", text), Path("import.yaml")).function
 
 
+def is_layout(path: StrPath) -> bool:
+    """Whether `load` takes `path` for a layout: a .yaml file, or the name of a shipped one."""
+    folder = loader.exists(Path(path)) and Path(path).is_dir()
+    return (Path(path).suffix in LAYOUT_SUFFIXES and not folder) or _shipped(path) is not None
+
+
 def load(path: StrPath, slot: str | None = None) -> Compiled:
     """The function of a layout (.yaml) or, by way of `import_capture`, of a capture."""
-    folder = loader.exists(Path(path)) and Path(path).is_dir()
-    if (Path(path).suffix in LAYOUT_SUFFIXES and not folder) or _shipped(path):
+    if is_layout(path):
         return check(path)
     imported = import_capture(path, slot)
     source = Source(f"{os.fspath(path)}", imported.text)

@@ -37,6 +37,8 @@ FIXED = {
     "npem": 16, "sfi": 20, "doe": 24, "dev3": 16, "mpcie": 0x1C,
 }  # fmt: skip
 
+NEWEST = 0x31  # PCI_EXT_CAP_ID_MAX of Linux 7.2
+
 CASES = [
     # -- standard chain ------------------------------------------------------------------------------------------
     # PCI PM 1.2 chapter 3; Linux 8.
@@ -222,8 +224,10 @@ def test_length(case: Case) -> None:
     assert view.length == case.length
 
 
-def test_every_extended_capability_has_a_case() -> None:
-    assert {case.name for case in CASES} >= set(catalog.names(Chain.EXTENDED))
+def test_every_extended_capability_of_linux_has_a_case() -> None:
+    """A capability that somebody adds later needs no case here: one file is enough."""
+    known = {entry.name for entry in catalog.everything() if entry.chain is Chain.EXTENDED and entry.id <= NEWEST}
+    assert {case.name for case in CASES} >= known
 
 
 def test_every_rule_of_the_standard_chain_has_a_case() -> None:

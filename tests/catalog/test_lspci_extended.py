@@ -47,6 +47,7 @@ NAMED = {
 }  # fmt: skip
 
 # Values that make lspci read beyond its tables, overflow, or leave the capability: (register.field, highest value).
+LINUX_NEWEST = 0x31  # PCI_EXT_CAP_ID_MAX of Linux 7.2
 LIMITS: dict[str, dict[str, int]] = {
     "ltr": {"snoop.scale": 5, "nosnoop.scale": 5},
     "rcld": {"self.entries": 5, "self.type": 2},
@@ -157,6 +158,8 @@ def test_captures() -> None:
             block = shown.block(structure) if known else None
             if known is None or block is None or (known.name in NAMED and lspci.version()[:2] > NEWEST):
                 continue
+            if known.id > LINUX_NEWEST and known.name not in DECODED:
+                continue  # added after Linux 7.2: write lspci's words for it where lspci has some
             theirs = tidy(block.text)
             compared += 1
             # lspci does not stop where a structure ends

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from ..diagnostics import Failed, whole_file
 from ..loader import read_bytes
-from .model import MAX_SPACE, BarFact, Draft, full_slot
+from .model import HEADER_BYTES, MAX_SPACE, BarFact, Draft, full_slot
 
 _ATTRIBUTE_BYTES = 65_536
+_PRINTABLE = bytes(range(0x20, 0x7F)) + b"\t\n\r"
 
 # IORESOURCE_* of linux/ioport.h
 _IO, _MEM, _PREFETCH, _MEM_64 = 0x100, 0x200, 0x2000, 0x100000
@@ -21,11 +22,15 @@ _LINE = re.compile(r"0x([0-9a-fA-F]{1,16}) 0x([0-9a-fA-F]{1,16}) 0x([0-9a-fA-F]{
 
 
 def is_device(folder: Path) -> bool:
-    """Whether a folder is (a copy of) one device's."""
+    """Whether a folder is (a copy of) one device's. One whose `config` is a text (that of git) is not."""
     try:
-        return (folder / "config").exists()
+        with (folder / "config").open("rb") as stream:
+            start = stream.read(HEADER_BYTES)
+    except PermissionError:
+        return True  # reading it tells the user
     except (OSError, ValueError):
         return False
+    return not start or bool(start.translate(None, _PRINTABLE))
 
 
 def devices(folder: Path, limit: int) -> list[Path]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import sys
 
 # A command makes a lot and drops it all at its end: look for garbage rarely. Set before the libraries are imported.
 gc.set_threshold(100_000)
@@ -23,13 +22,7 @@ def main() -> int:
 
 def entry() -> None:
     """What the installed program calls: `main`, and out. Taking all modules down would take as long as a check."""
-    status = main()
-    try:
-        sys.stdout.flush()
-        sys.stderr.flush()
-    except BrokenPipeError:
-        status = status or 1
-    os._exit(status)
+    os._exit(main())
 
 
 __all__ = ["app", "entry", "main"]

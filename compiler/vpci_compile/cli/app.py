@@ -4,36 +4,55 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from .outcome import NO, Format, State, colours, complain, say
 
+if TYPE_CHECKING:
+    from ..pipeline import Compiled
+
+# In the help texts below, click leaves the lines after a \b as they are.
 app = typer.Typer(
     name="vpci-compile",
     help="Describe a virtual PCI function once, bit by bit; check it, and emit what makes it true.",
-    epilog="A first walk: vpci-compile import CAPTURE -o nic.yaml; edit it; vpci-compile build nic.yaml -o out",
+    epilog="""\b
+A first walk:
+  vpci-compile show nvidia/gh200
+  vpci-compile import CAPTURE -o nic.yaml
+  vpci-compile build nic.yaml -o out
+
+Exit status: 0 fine, 1 the answer is no, 2 wrong usage, 70 a fault of ours.""",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 
-LayoutArgument = Annotated[Path, typer.Argument(metavar="LAYOUT", help="A layout (.yaml).", show_default=False)]
-FunctionArgument = Annotated[
-    Path,
-    typer.Argument(
-        metavar="LAYOUT|CAPTURE", help="A layout (.yaml) or a capture (lspci text, sysfs folder, raw bytes)."
-    ),
+
+class _Command(TyperCommand):
+    """A command whose usage line has its arguments without braces."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
+
+
+_CAPTURE = "lspci -xxxx text, a sysfs device folder, or raw bytes"
+_FUNCTION = f"A layout, or a capture: {_CAPTURE}."
+LayoutArgument = Annotated[
+    Path, typer.Argument(metavar="LAYOUT", help="A layout (.yaml), or the name of a shipped one (nvidia/gh200).")
 ]
 SlotOption = Annotated[
     str | None, typer.Option("--slot", metavar="BDF", help="Which function of a capture that holds several: 3d:00.0.")
 ]
-FormatOption = Annotated[Format, typer.Option("--format", help="How diagnostics are written.")]
+FormatOption = Annotated[
+    Format, typer.Option("--format", help="How diagnostics are written: text to stderr, json and sarif to stdout.")
+]
 
 
-@app.command()
+@app.command(cls=_Command, short_help="Compile a layout and write all of its outputs, or none.")
 def build(
     layout: LayoutArgument,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the outputs.")] = Path(
@@ -48,14 +67,20 @@ def build(
     ] = None,
     first_node: Annotated[
         int | None,
-        typer.Option(metavar="N", min=0, help="Proximity domain of the first node; instead of the layout's."),
+        typer.Option(
+            metavar="N", min=0, max=0xFFFF, help="Proximity domain of the first node; instead of the layout's."
+        ),
     ] = None,
     format: FormatOption = Format.TEXT,  # noqa: A002 - the option's name
 ) -> None:
     """Compile a layout and write all of its outputs, or none.
 
-    vpci-compile build layouts/nvidia/gh200.yaml -o out
-    vpci-compile build nic.yaml -o out --host-address 0000:3d:00.1 --qemu-version 11.0
+    A file that would not change is left alone. With any error nothing is written.
+
+    \b
+    Examples:
+      vpci-compile build nvidia/gh200 -o out
+      vpci-compile build nic.yaml -o out --host-address 0000:3d:00.1
     """
     from .. import api
     from ..emit import Options
@@ -75,12 +100,16 @@ def build(
         say(f"contract {built.function.digest}")
 
 
-@app.command()
+@app.command(cls=_Command, short_help="Check a layout and write nothing.")
 def check(layout: LayoutArgument, format: FormatOption = Format.TEXT) -> None:  # noqa: A002 - the option's name
     """Check a layout and write nothing: exit 0 when it is fine, 1 when it has errors.
 
-    vpci-compile check nic.yaml
-    vpci-compile check nic.yaml --format sarif > findings.sarif
+    Whether a target can show the function is what `build` finds out.
+
+    \b
+    Examples:
+      vpci-compile check nic.yaml
+      vpci-compile check nic.yaml --format sarif > findings.sarif
     """
     from .. import api
 
@@ -91,11 +120,9 @@ def check(layout: LayoutArgument, format: FormatOption = Format.TEXT) -> None:  
         say(f"{layout}: fine, contract {compiled.function.digest}")
 
 
-@app.command("import")
+@app.command("import", cls=_Command, short_help="Write the layout that describes a captured function.")
 def import_(
-    capture: Annotated[
-        Path, typer.Argument(metavar="CAPTURE", help="lspci -xxx/-xxxx text, a sysfs device folder, or raw bytes.")
-    ],
+    capture: Annotated[Path, typer.Argument(metavar="CAPTURE", help=f"A real device: {_CAPTURE}.")],
     slot: SlotOption = None,
     output: Annotated[
         Path | None,
@@ -104,8 +131,13 @@ def import_(
 ) -> None:
     """Write the layout that describes a captured function, every byte accounted for.
 
-    vpci-compile import /sys/bus/pci/devices/0000:3d:00.0 -o gpu.yaml
-    lspci -xxxx > host.lspci; vpci-compile import host.lspci --slot 3d:00.0 -o gpu.yaml
+    Capture as root: others see the first 64 bytes only.
+
+    \b
+    Examples:
+      vpci-compile import /sys/bus/pci/devices/0000:3d:00.0 -o gpu.yaml
+      lspci -vv -xxxx > host.lspci
+      vpci-compile import host.lspci --slot 3d:00.0 -o gpu.yaml
     """
     from .. import api
     from ..emit import Artifact, writer
@@ -119,88 +151,104 @@ def import_(
         say(f"{output}")
 
 
-@app.command()
-def show(function: FunctionArgument, slot: SlotOption = None) -> None:
+@app.command(cls=_Command, short_help="Draw the configuration space of a layout or a capture.")
+def show(
+    function: Annotated[Path, typer.Argument(metavar="FUNCTION", help=_FUNCTION)], slot: SlotOption = None
+) -> None:
     """Draw the configuration space: what is where, who owns it, what is free.
 
-    vpci-compile show layouts/nvidia/gh200.yaml
-    vpci-compile show host.lspci --slot 3d:00.0
+    \b
+    Examples:
+      vpci-compile show nvidia/gh200
+      vpci-compile show host.lspci --slot 3d:00.0
     """
-    from .. import api
     from ..emit import terminal_map
 
-    compiled = api.load(function, slot)
+    compiled = _load(function, slot, "--slot")
     complain(compiled.diagnostics)
     say(terminal_map.render(compiled.function, colour=colours()))
 
 
-@app.command()
+@app.command(cls=_Command, short_help="Explain one byte of a function, or an error code.")
 def explain(
-    what: Annotated[str, typer.Argument(metavar="LAYOUT|CAPTURE|CODE", help="A file, or a code such as VPCI1304.")],
-    offset: Annotated[str | None, typer.Argument(metavar="OFFSET", help="A byte of the file: 0x68, 104.")] = None,
+    what: Annotated[
+        str, typer.Argument(metavar="WHAT", help="A layout, a capture, or the code of a diagnostic: VPCI1304.")
+    ],
+    offset: Annotated[
+        str | None, typer.Argument(metavar="OFFSET", help="A byte of the configuration space: 0x68, 104.")
+    ] = None,
     slot: SlotOption = None,
 ) -> None:
-    """Explain one byte (its field, who answers, what a write does, which line decided it), or an error code.
+    """Explain one byte: its field, who answers, what a write does, which line decided it. Or explain an error code.
 
-    vpci-compile explain layouts/nvidia/gh200.yaml 0x68
-    vpci-compile explain VPCI1304
+    \b
+    Examples:
+      vpci-compile explain nvidia/gh200 0x68
+      vpci-compile explain VPCI1304
     """
-    if re.fullmatch(r"(?i)VPCI[0-9]{4}", what) and not Path(what).exists():
+    if re.fullmatch(r"(?i)VPCI[0-9]{1,4}", what) and not Path(what).exists():
         say(_page(what.upper()))
         return
-    from .. import api
     from ..emit import explain as explanation
 
     if offset is None:
         raise typer.BadParameter("say which byte: vpci-compile explain FILE 0x68", param_hint="OFFSET")
-    compiled = api.load(Path(what), slot)
+    compiled = _load(Path(what), slot, "--slot")
     complain(compiled.diagnostics)
     say(explanation.explain(compiled.function, _offset(offset, compiled.function.config.size)))
 
 
-@app.command()
+@app.command(cls=_Command, short_help="Compare the migration contracts of two functions.")
 def diff(
-    left: FunctionArgument,
-    right: FunctionArgument,
-    left_slot: Annotated[str | None, typer.Option(metavar="BDF", help="Function of the first capture.")] = None,
-    right_slot: Annotated[str | None, typer.Option(metavar="BDF", help="Function of the second capture.")] = None,
+    left: Annotated[Path, typer.Argument(metavar="LEFT", help=_FUNCTION)],
+    right: Annotated[Path, typer.Argument(metavar="RIGHT", help="The other one.")],
+    left_slot: Annotated[str | None, typer.Option(metavar="BDF", help="Which function of the capture LEFT.")] = None,
+    right_slot: Annotated[str | None, typer.Option(metavar="BDF", help="Which function of the capture RIGHT.")] = None,
 ) -> None:
-    """Compare two contracts: exit 0 when they are equal, 1 when not.
+    """Compare the migration contracts of two functions: exit 0 when they are equal, 1 when not.
 
-    vpci-compile diff old.yaml new.yaml
-    vpci-compile diff nic.yaml host.lspci --right-slot 3d:00.1
+    \b
+    Examples:
+      vpci-compile diff old.yaml new.yaml
+      vpci-compile diff nic.yaml host.lspci --right-slot 3d:00.1
     """
     from .. import api
     from ..emit import difference_text
 
-    ours, theirs = api.load(left, left_slot), api.load(right, right_slot)
+    ours, theirs = _load(left, left_slot, "--left-slot"), _load(right, right_slot, "--right-slot")
     complain([*ours.diagnostics, *theirs.diagnostics])
     found = api.compare(ours.function, theirs.function)
     say(difference_text.render(found, str(left), str(right), colour=colours()))
     raise typer.Exit(NO if found else 0)
 
 
-@app.command()
+@app.command(cls=_Command, short_help="Print the JSON Schema of layouts, or names that layouts use.")
 def schema(
     capabilities: Annotated[
-        bool, typer.Option("--capabilities", help="List the names of the capability catalogue instead.")
+        bool, typer.Option("--capabilities", help="List the names of all capabilities instead.")
     ] = False,
     fields: Annotated[
         str | None, typer.Option("--fields", metavar="CAP", help="List the fields of one capability instead.")
     ] = None,
 ) -> None:
-    """Print the JSON Schema of layouts for editors, or the words of the capability catalogue.
+    """Print the JSON Schema of layouts (for editors), or the names that layouts use.
 
-    vpci-compile schema > device.schema.json
-    vpci-compile schema --capabilities
-    vpci-compile schema --fields pcie
+    \b
+    Examples:
+      vpci-compile schema > device.schema.json
+      vpci-compile schema --capabilities
+      vpci-compile schema --fields pcie
     """
     from ..emit import words
 
     if fields is not None:
+        if capabilities:
+            raise typer.BadParameter("either --capabilities or --fields", param_hint="--fields")
         text = words.fields(fields)
         if text is None:
-            raise typer.BadParameter(f"no capability '{fields}'; 'vpci-compile schema --capabilities' lists them")
+            near = words.nearest_name(fields)
+            way_out = f"did you mean '{near}'?" if near else "'vpci-compile schema --capabilities' lists them"
+            raise typer.BadParameter(f"there is no capability '{fields}'; {way_out}", param_hint="--fields")
         say(text)
     elif capabilities:
         say(words.capabilities())
@@ -221,12 +269,21 @@ def _root(
         raise typer.Exit
 
 
+def _load(path: Path, slot: str | None, option: str) -> Compiled:
+    from .. import api
+
+    if slot is not None and api.is_layout(path):
+        raise typer.BadParameter(f"'{path}' is a layout: it has one function", param_hint=option)
+    return api.load(path, slot)
+
+
 def _page(code: str) -> str:
     from .. import resources
-    from ..diagnostics import REGISTRY
+    from ..diagnostics import REGISTRY, nearest
 
     if code not in REGISTRY:
-        raise typer.BadParameter(f"there is no code {code}")
+        near = "".join(f"; did you mean {one}?" for one in nearest(code, REGISTRY))
+        raise typer.BadParameter(f"there is no code {code}{near}", param_hint="WHAT")
     return (resources.folder("docs") / "errors" / f"{code}.md").read_text(encoding="utf-8")
 
 
@@ -241,7 +298,7 @@ def _offset(text: str, size: int) -> int:
 
 
 def _version(text: str) -> tuple[int, int]:
-    match = re.fullmatch(r"(\d{1,3})\.(\d{1,3})(?:\.\d+)?", text)
+    match = re.fullmatch(r"([0-9]{1,3})\.([0-9]{1,3})(?:\.[0-9]+)?", text)
     if not match:
         raise typer.BadParameter(f"'{text}' is not a version; write 11.1", param_hint="--qemu-version")
     return int(match[1]), int(match[2])

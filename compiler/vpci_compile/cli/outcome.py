@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterable
 from enum import StrEnum
 
-from ..diagnostics import Diagnostic, Failed, Severity, render_json, render_sarif, render_text
+from ..diagnostics import Diagnostic, Failed, Severity, printable, render_json, render_sarif, render_text
 
 FINE, NO, USAGE, OUR_FAULT = 0, 1, 2, 70
 INTERRUPTED = 130
@@ -22,7 +23,7 @@ class Format(StrEnum):
 
 
 class State:
-    """What the options before the command set."""
+    """What the options of the command set."""
 
     format = Format.TEXT
 
@@ -37,6 +38,8 @@ def colours(stream: object = None) -> bool:
 
 def say(text: str) -> None:
     """Print a result."""
+    if sys.stdout is None:
+        raise OSError("it is closed")
     sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
 
 
@@ -45,10 +48,17 @@ def complain(diagnostics: Iterable[Diagnostic]) -> None:
     rows = list(diagnostics)
     if State.format is Format.TEXT:
         if rows:
-            sys.stderr.write(render_text(rows, colour=colours(sys.stderr)))
-            sys.stderr.write(f"\n{_count(rows)}\n")
+            _note(f"{render_text(rows, colour=colours(sys.stderr))}\n{_count(rows)}\n")
     else:
         say((render_json if State.format is Format.JSON else render_sarif)(rows))
+
+
+def _note(text: str) -> None:
+    """Print to stderr; where nobody can be told, the exit status has to do."""
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError):
+            sys.stderr.write(text)
+            sys.stderr.flush()
 
 
 def _count(rows: list[Diagnostic]) -> str:
@@ -62,6 +72,30 @@ def _count(rows: list[Diagnostic]) -> str:
 
 def guarded(run: Callable[[], object]) -> int:
     """Run the application; turn what it raises into an exit status and a message, never a traceback."""
+    State.format = Format.TEXT
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:  # a character that the terminal's encoding has not is shown as an escape
+            reconfigure(errors="backslashreplace")
+    try:
+        status = _status(run)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:  # the reader of our output went away (`| head`)
+        _abandon_output()
+        return NO
+    except OSError as error:
+        if error.filename is not None:
+            return _our_fault(error)
+        _note(f"vpci-compile: cannot write to standard output: {error.strerror or error}\n")
+        _abandon_output()
+        return NO
+    except Exception as fault:
+        return _our_fault(fault)
+    return status
+
+
+def _status(run: Callable[[], object]) -> int:
     try:
         run()
     except Failed as failed:
@@ -71,24 +105,24 @@ def guarded(run: Callable[[], object]) -> int:
         return done.code if isinstance(done.code, int) else FINE if done.code is None else USAGE
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our output went away (`| head`); keep the interpreter from complaining at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return NO
-    except Exception as fault:
-        return _our_fault(fault)
     return FINE
+
+
+def _abandon_output() -> None:
+    """Keep the interpreter from trying once more to write what is left."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _our_fault(fault: Exception) -> int:
     import traceback
 
     frame = traceback.extract_tb(fault.__traceback__)[-1]
-    sys.stderr.write(
-        f"vpci-compile: a fault of ours: {type(fault).__name__}: {fault}\n"
+    _note(
+        f"vpci-compile: a fault of ours: {type(fault).__name__}: {printable(str(fault)[:1000])}\n"
         f"  in {frame.name}, {frame.filename.rpartition('/')[2]}:{frame.lineno}\n"
         "  Please report it, with the input. VPCI_COMPILE_TRACEBACK=1 shows the whole traceback.\n"
     )
     if os.environ.get("VPCI_COMPILE_TRACEBACK"):
-        traceback.print_exception(fault)
+        _note("".join(traceback.format_exception(fault)))
     return OUR_FAULT

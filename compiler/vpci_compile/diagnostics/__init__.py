@@ -1,7 +1,7 @@
 """What went wrong, where, by which rule, and what to do about it."""
 
 from .codes import REGISTRY, Code
-from .render import render_json, render_sarif, render_text
+from .render import printable, render_json, render_sarif, render_text
 from .report import Diagnostic, Failed, Label, Report, Severity, failure, nearest
 from .span import Source, Span, whole_file
 
@@ -17,6 +17,7 @@ __all__ = [
     "Span",
     "failure",
     "nearest",
+    "printable",
     "render_json",
     "render_sarif",
     "render_text",

@@ -68,10 +68,10 @@ def _mark(span: Span, sign: str, text: str, gutter: int, painted: str) -> tuple[
 
 
 def printable(text: str) -> str:
-    """`text` in one line, with a dot for what a terminal would obey and for what is no character; a tab is a space."""
+    """`text` in one line, with a dot for what a terminal would obey and for what is no character."""
     if text.isprintable():
         return text
-    return "".join(c if c.isprintable() else " " if c == "\t" else "." for c in text)
+    return "".join(c if c.isprintable() else " " if c in "\t\n\r" else "." for c in text)
 
 
 def _place(span: Span) -> dict[str, object]:
@@ -97,8 +97,10 @@ def render_json(diagnostics: Iterable[Diagnostic]) -> str:
 
 
 def _region(span: Span) -> dict[str, object]:
+    from urllib.parse import quote  # only SARIF wants URIs
+
     return {
-        "artifactLocation": {"uri": span.path},
+        "artifactLocation": {"uri": quote(span.path, errors="surrogateescape")},
         "region": {"startLine": span.line, "startColumn": span.col, "endColumn": span.col + max(1, span.width)},
     }
 
@@ -124,6 +126,12 @@ def render_sarif(diagnostics: Iterable[Diagnostic]) -> str:
     log = {
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
-        "runs": [{"tool": {"driver": {"name": "vpci-compile", "rules": rules}}, "results": results}],
+        "runs": [
+            {
+                "tool": {"driver": {"name": "vpci-compile", "rules": rules}},
+                "columnKind": "unicodeCodePoints",
+                "results": results,
+            }
+        ],
     }
     return json.dumps(log, indent=2) + "\n"

@@ -123,7 +123,10 @@ def nearest(word: str, known: Iterable[str]) -> list[str]:
 
     if len(word) > _MAX_WORD:
         return []
-    return difflib.get_close_matches(word, list(islice(known, _MAX_KNOWN)), n=1, cutoff=0.5)
+    words = {one.lower(): one for one in islice(known, _MAX_KNOWN)}
+    word = word.lower()
+    swapped = [one for one in words if len(one) == len(word) and sorted(one) == sorted(word)]
+    return [words[one] for one in difflib.get_close_matches(word, swapped or words, n=1, cutoff=0.5)]
 
 
 def _texts(given: str | Iterable[str]) -> tuple[str, ...]:

@@ -152,13 +152,12 @@ def _text(function: Function, at: FieldAt | None) -> str:
         return ""
     view = function.view(at.structure)
     assert view is not None
-    decoded, raw = view.decode(at.place, at.field), _bits(function, "value", at.bit, at.width)
+    decoded = view.decode(at.place, at.field)
+    if at.place.register.blob:
+        return decoded
+    raw = _bits(function, "value", at.bit, at.width)
     same = (str(raw), f"{raw:#x}", f"{raw:0{len(decoded)}x}")
-    return (
-        decoded
-        if at.place.register.blob or decoded in same[:2]
-        else f"{raw:#x}" + ("" if decoded in same else f" ({decoded})")
-    )
+    return decoded if decoded in same[:2] else f"{raw:#x}" + ("" if decoded in same else f" ({decoded})")
 
 
 def _in_contract(text: str, mask: int, width: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..diagnostics import Span
+from ..diagnostics import Span, printable
 from ..ir import BarKind, FieldAt, Function, Kind, Origin, Structure
 
 _SOURCES = {
@@ -38,6 +38,7 @@ def explain(function: Function, offset: int) -> str:
     return "\n".join(lines) + "\n"
 
 
+_QUOTED = 120  # characters of a line
 _STYLES = {
     "unlinked": "no pointer leads to it; its bytes are still the device's",
     "zeroed": "no pointer leads to it and its bytes read as zero",
@@ -52,7 +53,7 @@ def _nobody(function: Function, offset: int) -> str:
         f"  {_behaviour(function, 8 * offset, 8)}",
     ]
     lines.extend(
-        f"  reserved ({start:#x}..{end - 1:#x}): {why}"
+        f"  reserved ({start:#x}..{end - 1:#x}): {printable(why)}"
         for start, end, why in function.reserved
         if start <= offset < end
     )
@@ -163,5 +164,7 @@ def _named(mask: int, low: int) -> str:
 
 
 def _quote(span: Span) -> list[str]:
-    text = span.source.line(span.line).strip()
+    text = printable(span.source.line(span.line).strip())
+    if len(text) > _QUOTED:
+        text = f"{text[: _QUOTED - 4]} ..."
     return [f"    decided by {span}" + (f":  {text}" if text else "")]

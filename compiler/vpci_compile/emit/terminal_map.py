@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import string
 
+from ..diagnostics import printable
 from ..ir import ROM_INDEX, Bar, BarKind, Function, Kind, Origin, Structure
 
 ROW_BYTES = 256
@@ -32,7 +33,7 @@ def _title(function: Function) -> str:
     code = int.from_bytes(value[9:12], "little")
     lines = [f"{function.name} version {function.version}  {vendor:04x}:{device:04x} class {code:06x}"]
     if function.about:
-        lines.append(function.about)
+        lines.append(printable(function.about.strip()))
     lines.append(f"contract {function.digest}")
     return "\n".join(lines) + "\n"
 
@@ -138,5 +139,5 @@ def _free(function: Function) -> str:
             rows.append(f"{at:#x}..{start - 1:#x} ({start - at})")
         at = max(at, end)
     lines = [f"  free: {', '.join(rows)} bytes"] if rows else []
-    lines.extend(f"  reserved: {a:#x}..{b - 1:#x}  {why}" for a, b, why in function.reserved)
+    lines.extend(f"  reserved: {a:#x}..{b - 1:#x}  {printable(why)}" for a, b, why in function.reserved)
     return "\n".join(lines) + "\n" if lines else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .. import catalog
 from ..catalog import Capability, Chain
+from ..diagnostics import nearest
 
 
 def capabilities() -> str:
@@ -23,6 +24,11 @@ def fields(name: str) -> str | None:
         if name in catalog.names(chain):
             return _fields(catalog.by_name(chain, name))
     return None
+
+
+def nearest_name(name: str) -> str:
+    """The capability that somebody most likely meant, "" where there is none."""
+    return "".join(nearest(name, (known for chain in Chain for known in catalog.names(chain))))
 
 
 def _fields(entry: Capability) -> str:

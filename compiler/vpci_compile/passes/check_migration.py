@@ -67,9 +67,10 @@ def _changing(work: Work, draft: Draft, config: ConfigSpace) -> None:
     for place in view.places():
         start = draft.offset + place.offset
         compared = config.number("compared", start, place.size)
+        there = view.implemented(place) if place.register.vmm or view.capability.vmm else (1 << 8 * place.size) - 1
         names: dict[Changes, list[str]] = {}
         for one in place.register.fields:
-            mask = view.implemented(place) & (-1 if place.register.blob else one.mask)
+            mask = there if place.register.blob else there & one.mask
             if one.changes is not None and compared & mask:
                 names.setdefault(one.changes, []).append(one.name)
         for changes, fields in names.items():

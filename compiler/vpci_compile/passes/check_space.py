@@ -42,14 +42,15 @@ def _bounds(work: Work, draft: Draft) -> None:
             span,
             f"{draft.name} at {draft.offset:#x} is not aligned to {ALIGNMENT} bytes",
             note=f"{_CLAUSE[draft.chain]}: structures begin at a dword; the low two bits of a pointer are ignored",
-            help=f"at: {down:#x} or {down + ALIGNMENT:#x}",
+            help=_as_hex(work, draft, span) or f"at: {down:#x} or {down + ALIGNMENT:#x}",
         )
     where = f"{_CLAUSE[draft.chain]}: the {draft.chain} space is {low:#x}..{high - 1:#x}"
     if not low <= draft.offset < high:
         what = "outside the standard space"
         if draft.offset < low:
             what = "inside the header" if draft.chain is Chain.STANDARD else "below the extended space"
-        work.report.add("VPCI1302", span, f"{draft.name} at {draft.offset:#x} is {what}", note=where)
+        message = f"{draft.name} at {draft.offset:#x} is {what}"
+        work.report.add("VPCI1302", span, message, note=where, help=_as_hex(work, draft, span))
     elif draft.end > high:
         last = (high - draft.length) // ALIGNMENT * ALIGNMENT
         work.report.add(
@@ -59,6 +60,17 @@ def _bounds(work: Work, draft: Draft) -> None:
             note=where,
             help=f"at: {last:#x} or below" if last >= low else (),
         )
+
+
+def _as_hex(work: Work, draft: Draft, span: Span) -> str | tuple[str, ...]:
+    """A way out for who writes 60 and means 0x60."""
+    digits = span.source.line(span.line)[span.col - 1 : span.col - 1 + span.width]
+    if digits != str(draft.offset):
+        return ()
+    low, high = space(work, draft.chain)
+    meant = int(digits, 16)
+    fits = low <= meant < high and meant % ALIGNMENT == 0
+    return f"{digits} is decimal; hexadecimal is 0x{digits}" if fits else ()
 
 
 def _bytes(work: Work) -> None:
@@ -256,9 +268,11 @@ def _not_there(work: Work, draft: Draft, own: list[int]) -> None:
 
 
 def _of_device(work: Work, chain: Chain, offset: int) -> Span | None:
-    """Where the layout says that the device has a structure there; None where only its capture says so."""
-    listed = work.tree.find(["physical", "capabilities" if chain is Chain.STANDARD else "extended"])
-    return next((span for key, span in listed.keys.items() if key[:1].isdigit() and int(key, 0) == offset), None)
+    """Where the layout says that the device has a structure there, by itself or by its capture."""
+    device = work.tree.find(["physical"])
+    listed = device.find(["capabilities" if chain is Chain.STANDARD else "extended"])
+    capture = device.span_of("capture") if "capture" in device.keys else None
+    return next((span for key, span in listed.keys.items() if key[:1].isdigit() and int(key, 0) == offset), capture)
 
 
 def _over_device(work: Work, run: _Run) -> None:

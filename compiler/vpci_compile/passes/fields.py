@@ -67,11 +67,15 @@ def apply(
     for key, value in values.items():
         for path in each(key):
             if isinstance(value, dict):
-                settings.extend(_group(view, path, value, node.find([key]), report))
+                made = _group(view, path, value, node.find([key]), report)
+                settings.extend(made)
+                if len(made) < len(value):
+                    break  # one complaint for a range that is too long
                 continue
             found = _find(view, path, node, key, report)
-            if found is not None:
-                settings.append((*found, value, node.span_of(key)))
+            if found is None:
+                break
+            settings.append((*found, value, node.span_of(key)))
     # A register's place can depend on a field of an earlier one (MSI data on 64-bit): the catalogue's order decides.
     order = {register.name: index for index, register in enumerate(view.capability.registers)}
     settings.sort(key=lambda s: order.get(s[0].register.name, -1))

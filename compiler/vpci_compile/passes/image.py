@@ -95,7 +95,8 @@ def _header(canvas: Canvas, work: Work) -> None:
     assert view is not None
     canvas.value[: draft.length] = draft.body
     for place in view.places():
-        written, cleared = _bits(place.register).written, _bits(place.register).cleared
+        there = view.implemented(place)
+        written, cleared = _bits(place.register).written & there, _bits(place.register).cleared & there
         changing = sum(one.mask for one in place.register.fields if one.changes is not None)
         if place.register.name in _BASE_ADDRESSES:
             written = changing = 0  # until a BAR of the layout claims it, the register is a constant
@@ -149,7 +150,10 @@ def _structure(canvas: Canvas, draft: Draft) -> None:
     if view is None:
         return
     # Bytes of no register are reserved; what lies beyond the catalogue's length nobody knows: it stays the device's.
-    canvas.fill("forwarded", start + head, min(start + view.length, end), 0x00)
+    known = min(start + view.length, end)
+    canvas.fill("forwarded", start + head, known, 0x00)
+    if view.capability.vmm:
+        canvas.fill("emulated", start + head, known, 0xFF)
     for place in view.places():
         if place.register.blob:
             place = replace(place, size=min(place.size, draft.length - place.offset))
@@ -164,12 +168,12 @@ def _register(canvas: Canvas, place: Place, start: int, implemented: int, copied
     register, offset, size = place.register, start + place.offset, place.size
     bits = _bits(register)
     everything = (1 << 8 * size) - 1
-    written, cleared, pulsed = bits.written & implemented, bits.cleared & implemented, bits.pulsed
+    written, cleared, pulsed = bits.written, bits.cleared, bits.pulsed
     if register.blob:
         access = register.fields[0].access
         written = everything if access in WRITABLE else 0
         cleared = everything if access in CLEARED else 0
-        if copied and not every:  # nobody knows which of its bits take a write: all are passed on
+        if copied and not every and access is Access.RO:  # a vendor's own registers: nobody knows which take a write
             canvas.fill("forwarded", offset, offset + size, 0xFF)
             return
     held = everything if every else bits.held
@@ -177,12 +181,13 @@ def _register(canvas: Canvas, place: Place, start: int, implemented: int, copied
         canvas.change("forwarded", offset, size, 0, (written | cleared | pulsed) & ~held)
         if held:
             canvas.change("emulated", offset, size, 0, held)
-    if written & held:
-        canvas.change("writable", offset, size, 0, written & held)
-    if cleared & held:
-        canvas.change("w1c", offset, size, 0, cleared & held)
-    if (written | cleared) & held:
-        canvas.change("compared", offset, size, ~((written | cleared) & held), 0)
+    written, cleared = written & held & implemented, cleared & held & implemented
+    if written:
+        canvas.change("writable", offset, size, 0, written)
+    if cleared:
+        canvas.change("w1c", offset, size, 0, cleared)
+    if written | cleared:
+        canvas.change("compared", offset, size, ~(written | cleared), 0)
     if pulsed & held:
         canvas.change("value", offset, size, ~(pulsed & held), 0)
 
@@ -192,14 +197,18 @@ def _volatile(canvas: Canvas, work: Work, draft: Draft) -> None:
     for index, path in enumerate(draft.entry.volatile):
         span = work.tree.span_of(*draft.path, "volatile", index)
         for one in fields.each(path):
-            _exempt(canvas, draft, one, span, work.report, "VPCI1107")
+            if not _exempt(canvas, draft, one, span, work.report, "VPCI1107"):
+                break  # one complaint for a range that is too long
 
 
 def ignored(canvas: Canvas, work: Work) -> None:
     """Take what the operator ignores out of the contract; reports VPCI1607 for a path that names nothing."""
     structures = {draft.name: draft for draft in [work.header, *work.drafts]}
     for index, path in enumerate(work.layout.migration.ignore):
-        name, _, rest = path.partition(".")
+        # A name of the layout's own can have a dot in it, too.
+        named = [name for name in structures if path == name or path.startswith(f"{name}.")]
+        name = max(named, key=len, default=path.partition(".")[0])
+        rest = path[len(name) + 1 :]
         span = work.tree.span_of("migration", "ignore", index)
         draft = structures.get(name)
         if draft is None:
@@ -212,20 +221,22 @@ def ignored(canvas: Canvas, work: Work) -> None:
             canvas.fill("compared", draft.offset + draft.chain.header_bytes, draft.end, 0)
 
 
-def _exempt(canvas: Canvas, draft: Draft, path: str, span: Span, report: Report, code: str) -> None:
+def _exempt(canvas: Canvas, draft: Draft, path: str, span: Span, report: Report, code: str) -> bool:
+    """Take a register or a field out of the contract; False, and a complaint, where there is none."""
     view = draft.view()
     if view is None:
         message = f"the catalogue knows no fields of '{draft.name}'"
         report.add(code, span, message, help=f"migration: {{ignore: [{draft.name}]}} for the whole structure")
-        return
+        return False
     try:
         place, one = view.find(path)
     except KeyError:
         fields.unknown(view, path, span, report, code)
-        return
+        return False
     if place.offset >= draft.length:
         message = f"'{path}' would stand at {place.offset:#x}, beyond the {draft.length} bytes of '{draft.name}'"
         report.add(code, span, message)
-        return
+        return False
     mask = (1 << 8 * place.size) - 1 if one is None or place.register.blob else one.mask
     canvas.change("compared", draft.offset + place.offset, place.size, ~mask, 0)
+    return True

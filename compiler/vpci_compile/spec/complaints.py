@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from pydantic import BaseModel
@@ -56,13 +57,14 @@ class Complaints:
     def _unknown(self, path: Path, row: Any) -> list[str]:
         parent = self.tree.find(path[:-1])
         known = [name for name in _known_keys(row) if name not in parent.keys]
-        near = nearest(str(path[-1]), known)
-        self.report.add(
-            "VPCI1101",
-            self.tree.key_of(*path),
-            f"unknown key '{path[-1]}'{_in(path)}",
-            help=f"did you mean '{near[0]}'?" if near else f"keys that can be added here: {', '.join(known)}",
-        )
+        key = str(path[-1])
+        stem, colon, rest = key.partition(":")
+        near = [name for name in (stem, _MEANT.get(key), key.lower().removeprefix("bar")) if name in known]
+        near = near[:1] or nearest(key, known)
+        way_out = f"did you mean '{near[0]}'?" if near else f"keys that can be added here: {', '.join(known)}"
+        if colon and rest and near == [stem]:
+            way_out = f"put a space after ':', as in '{stem}: {rest}'"
+        self.report.add("VPCI1101", self.tree.key_of(*path), f"unknown key '{key}'{_in(path)}", help=way_out)
         return near
 
     def _missing(self, path: Path, row: Any) -> None:
@@ -75,6 +77,9 @@ class Complaints:
             f"'{path[-1]}' is missing{_in(path)}",
             help=f"add '{path[-1]}': {described}" if described else f"add '{path[-1]}'",
         )
+
+
+_MEANT = {"offset": "at", "address": "at", "id": "cap", "capability": "cap", "type": "kind"}  # what people write
 
 
 def _in(path: Path) -> str:
@@ -162,8 +167,7 @@ def _sentence(rows: list[Any]) -> tuple[str, str]:
     kind, context, value = row["type"], row.get("ctx") or {}, row["input"]
     wanted = dict.fromkeys(filter(None, map(_wanted, rows)))
     if len(wanted) == len({_wanted(row) for row in rows}):
-        empty = value is None and _KINDS["list"] in wanted
-        return f"{shown(value)} where {_either(list(wanted))} is expected", "leave the key out" if empty else ""
+        return f"{shown(value)} where {_either(list(wanted))} is expected", _form(value, wanted)
     for row in rows:
         if row["type"] == "value_error" and _wanted(row) is None:
             return str(row["ctx"]["error"]), ""
@@ -185,6 +189,25 @@ def _sentence(rows: list[Any]) -> tuple[str, str]:
     if kind == "less_than_equal":
         return f"{shown(value)} is more than {context['le']}", ""
     return f"{shown(value)}: {row['msg'][:1].lower()}{row['msg'][1:]}", ""
+
+
+def _form(value: Any, wanted: Collection[str]) -> str:
+    """How a value of another kind is written, "" where that is plain."""
+    if value is None:
+        return "leave the key out" if {_KINDS["list"], _KINDS["dict"]} & {*wanted} else ""
+    if isinstance(value, str):
+        if _KINDS["int"] in wanted and re.fullmatch(r"(?=.*[0-9])[0-9a-fA-F]{1,16}", value):
+            return f"a hexadecimal number begins with 0x: 0x{value}"
+        if _KINDS["bool"] in wanted and value.lower() in _TRUTH:
+            return f"write {_TRUTH[value.lower()]}"
+    if _KINDS["list"] in wanted:
+        return "each entry of a list begins with '-', or stands in [brackets]"
+    if _KINDS["dict"] in wanted and len(wanted) == 1:
+        return "a mapping has lines 'key: value', or stands in {braces}"
+    return ""
+
+
+_TRUTH = {"true": "true", "yes": "true", "on": "true", "false": "false", "no": "false", "off": "false"}
 
 
 def _wanted(row: Any) -> str | None:

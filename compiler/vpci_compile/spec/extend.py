@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from .. import resources
 from ..diagnostics import Report, Span, nearest
 from ..loader import Node, Scalar, load
 
@@ -46,11 +47,17 @@ def _with_bases(tree: Node, path: Path, find: Finder, report: Report, seen: tupl
         return tree  # the language's own check says what is wrong with it
     found = find(path, inner.value)
     if found is None:
+        folder = resources.folder("layouts")
+        shipped = sorted(known.relative_to(folder).with_suffix("").as_posix() for known in folder.rglob("*.yaml"))
+        near = nearest(inner.value, shipped)
         report.add(
             "VPCI1104",
             inner.span,
             f"there is no layout '{inner.value}'",
-            help="give a path from this file, or the name of a shipped layout such as nvidia/gh200",
+            help=[
+                *(f"did you mean '{name}'?" for name in near),
+                "a base is a path from this file, or the name of a shipped layout such as nvidia/gh200",
+            ],
         )
         return tree
     base_path, shown = found
