@@ -234,6 +234,7 @@ def test_the_module_is_the_program(run: Run) -> None:
     [
         (("biuld", "nic.yaml"), "Did you mean 'build'?"),
         (("nosuch",), "No such command 'nosuch'"),
+        (("--",), "say which command"),
         (("check", "--fromat", "json", "nic.yaml"), "--format"),
         (("check", "--format", "xml", "nic.yaml"), "'xml' is not one of 'text', 'json', 'sarif'"),
         (("check",), "Missing argument 'LAYOUT'"),

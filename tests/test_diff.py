@@ -76,7 +76,8 @@ def test_a_bit_inside_the_contract_is_found_and_named(path: Path, dice: random.R
         (named,) = (d for d in found if d.path == owners[0].path)
         assert (named.left_span, named.left != named.right) == (owners[0].origin, True)
     else:
-        assert any(d.offset == bit // 8 for d in found)
+        # A reserved bit: by its byte, or by a register that it makes appear (those of root ports in AER).
+        assert any(d.offset is not None and d.offset <= bit // 8 < d.offset + 4 for d in found)
 
 
 @settings(max_examples=100, deadline=None)

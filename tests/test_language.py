@@ -254,6 +254,12 @@ bars:
     )
 
 
+def test_other_ways_to_map_and_to_end() -> None:
+    text = "bars:\n  0: {kind: mem64, size: 1M, source: synthesized, backing: {length: 4K, "
+    (bar,) = document(compiled(text + "caching: write-combine, beyond: zeros}}\n"))["bars"]
+    assert (bar["caching"], bar["beyond"]) == ("write-combine", "zeros")
+
+
 def test_more_memory_than_the_bar_decodes() -> None:
     assert refusal("bars:\n  0: {kind: mem64, size: 1M, source: synthesized, backing: {length: 2M}}\n") == ["VPCI1407"]
 
@@ -287,6 +293,7 @@ def test_place_in_the_guest() -> None:
     assert document(compiled(""))["guest"] == {
         "place": "port", "segment": 0, "bus": 1, "device": 0, "function": 0, "initiators": 0, "first_node": None,
     }  # fmt: skip
+    assert compiled("guest: {place: conventional}\n").guest.place == "conventional"
     function = compiled('guest: {place: root, address: "0002:00:05.1", first_node: 3}\ninitiators: 2\n')
     assert document(function)["guest"] == {
         "place": "root", "segment": 2, "bus": 0, "device": 5, "function": 1, "initiators": 2, "first_node": 3,

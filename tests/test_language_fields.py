@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from compiling import compiled, octets, refusal, structure
+from compiling import compiled, diagnostics, octets, refusal, structure
 
 
 @pytest.mark.parametrize(
@@ -86,6 +86,14 @@ def test_a_field_of_a_register_that_is_not_there() -> None:
     for fields in ("{address_hi: 5}", "{mask: 1}"):  # neither 64 bits wide nor able to mask
         text = f"capabilities: [{{cap: msi, at: 0x40, source: synthesized, fields: {fields}}}]\n"
         assert refusal(text) == ["VPCI1107"]
+
+
+def test_the_condition_of_a_register_is_told() -> None:
+    # A copied structure has no defaults: without its version it is one of version 0, which has no second half.
+    text = "capabilities: [{cap: pcie, at: 0x40, source: copied, fields: {devcap2.ee_prefix: 1}}]\n"
+    (found,) = diagnostics(text)
+    assert found.message == "this pcie structure has no register 'devcap2'"
+    assert found.notes == ("PCIe 6.0 7.5.3: it exists where flags.version >= 2",)
 
 
 def test_runs_of_bytes_and_numbered_registers() -> None:

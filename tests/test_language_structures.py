@@ -191,6 +191,29 @@ capabilities:
     assert places(function) == {"header": 0, "vndr": 0x40, "doorbell": 0x50, "vndr2": 0x60}
 
 
+def test_a_vendors_own_form_beside_the_plain_one() -> None:
+    head = HEAD.replace("0x1234", "0x10de").replace("0xff0000", "0x030200")
+    text = """
+capabilities:
+  - {cap: vndr, at: 0x40, source: copied, fields: {length: 8}}
+  - {cap: gpudirect, at: 0xc8, source: synthesized, fields: {clique: 15}}
+"""
+    function = compiled(text, head)
+    assert octets(function, 0xC8, 8) == "09 00 08 50 32 50 78 00"  # clique in bits 6..3
+    assert places(function) == {"header": 0, "vndr": 0x40, "gpudirect": 0xC8}
+    assert refusal(
+        text.replace("vndr", "gpudirect").replace("{length: 8}", "{clique: 1}").replace("0x40", "0xd4"), head
+    )
+    again = text + "  - {cap: vndr, at: 0x60, source: copied, fields: {length: 8}}\n"
+    assert refusal(again, head) == ["VPCI1511"]  # its next pointer is 0 by definition
+
+
+def test_a_device_stands_behind_a_function_that_hides_something() -> None:
+    hidden = compiled("capabilities: [{cap: vpd, at: 0x40, source: hidden, style: unlinked}]\n")
+    assert octets(hidden, 0x06, 1, "emulated") == "10"  # of the status register bit 4 alone is the VMM's
+    assert octets(compiled(""), 0x06, 1, "emulated") == "ff"
+
+
 # -- raw, bytes, reserved ------------------------------------------------------------------------------------------
 
 
@@ -317,6 +340,20 @@ capabilities:
     assert refusal(text.replace("captures/nic", "nic"), folder=tmp_path) == ["VPCI1001"]
 
 
+def test_one_function_of_a_capture_with_several() -> None:
+    text = """
+physical:
+  capture: ../tests/captures/q35-all.lspci
+  slot: "00:1f.2"
+capabilities: [{cap: msi, at: 0x80, source: copied}, {cap: sata, at: 0xa8, source: copied}]
+"""
+    # The AHCI controller of QEMU's q35: 64-bit MSI at 0x80, SATA at 0xa8, as lspci shows them
+    function = compiled(text)
+    assert octets(function, 0x80, 4) == "05 a8 80 00"
+    assert octets(function, 0xA8, 8) == "12 00 10 00 48 00 00 00"
+    assert "VPCI1703" in refusal(text.replace('  slot: "00:1f.2"\n', ""))
+
+
 # -- migration -----------------------------------------------------------------------------------------------------
 
 
@@ -330,6 +367,8 @@ capabilities:
     assert octets(function, 0x48, 2, "compared") == "1f ff"  # PCIe 6.0 7.5.3.4: Max_Payload_Size is bits 7..5
     assert octets(function, 0x4A, 2, "compared") == "fe ff"
     assert refusal(text.replace("lnksta", "lnkstat")) == ["VPCI1107"]
+    hidden = text.replace("copied", "hidden, style: unlinked")
+    assert refusal(hidden.replace("lnksta", "lnkstat")) == ["VPCI1107"]
 
 
 def test_ignore_leaves_the_contract() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from compiling import EXPRESS, HEAD, compiled, diagnostics, places, refusal
+from compiling import EXPRESS, HEAD, LAYOUTS, compiled, diagnostics, places, refusal
 from vpci_compile.ir import Function
 
 SPACES = {"capabilities": (0x40, 0x100), "extended": (0x100, 0x1000)}  # PCI 3.0 6.7; PCIe 6.0 7.6.3
@@ -129,16 +129,15 @@ def test_bytes_of_the_device_that_are_not_zero_are_kept_free(plan: Plan, tmp_pat
     _judge(plan, plan.text(", capture: device.bin"), tmp_path)
 
 
-def _judge(plan: Plan, text: str, folder: Path | None = None) -> None:
+def _judge(plan: Plan, text: str, folder: Path = LAYOUTS) -> None:
     expected = plan.expected()
     missing = sum(offsets.count(None) for offsets in expected.values())
-    keys = {"folder": folder} if folder else {}
     if missing:
-        assert refusal(text, **keys) == ["VPCI1305"] * missing
+        assert refusal(text, folder=folder) == ["VPCI1305"] * missing
         return
-    function = compiled(text, **keys)
+    function = compiled(text, folder=folder)
     assert _found(function) == expected
-    assert _found(compiled(text, **keys)) == expected
+    assert _found(compiled(text, folder=folder)) == expected
     taken = plan.busy()
     for one, key in ((o, k) for k in SPACES for o in zip(getattr(plan, k), expected[k], strict=True)):
         structure, offset = one
@@ -160,7 +159,8 @@ def test_a_structure_that_is_added_moves_no_other(plan: Plan, key: str, length: 
     if any(None in offsets for offsets in plan.expected().values()):
         return
     before = _found(compiled(plan.text()))
-    more = replace(plan, **{key: (*getattr(plan, key), One(length))})
+    longer = (*getattr(plan, key), One(length))
+    more = replace(plan, capabilities=longer) if key == "capabilities" else replace(plan, extended=longer)
     if None in more.expected()[key]:
         assert refusal(more.text()) == ["VPCI1305"]
         return

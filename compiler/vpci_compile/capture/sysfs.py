@@ -26,10 +26,10 @@ def is_device(folder: Path) -> bool:
     try:
         with (folder / "config").open("rb") as stream:
             start = stream.read(HEADER_BYTES)
-    except PermissionError:
-        return True  # reading it tells the user
-    except (OSError, ValueError):
+    except (FileNotFoundError, NotADirectoryError, ValueError):
         return False
+    except OSError:
+        return True  # who reads it is told why that cannot be
     return not start or bool(start.translate(None, _PRINTABLE))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import cache
 from types import CodeType
 from typing import Any
@@ -80,17 +80,21 @@ def _past(start: int, count: int, length: Callable[[int], int]) -> int:
     return start
 
 
-def evaluate(text: str, scope: Mapping[str, Any]) -> Any:
-    """The value of an expression; `scope` gives `F` (a field by name), `u8`, `u16`, `u32` and the names above."""
-    builtins = {"__builtins__": {}, "min": min, "max": max, "most": _most, "past": _past}
-    return eval(_compile(text), {**builtins, **scope})
+def scope(**names: Any) -> dict[str, Any]:
+    """What `evaluate` needs: `F` (a field by name), `u8`, `u16`, `u32` and the names above, with the functions."""
+    return {"__builtins__": {}, "min": min, "max": max, "most": _most, "past": _past, **names}
+
+
+def evaluate(text: str, names: dict[str, Any]) -> Any:
+    """The value of an expression; `names` comes from `scope`."""
+    return eval(_compile(text), names)
 
 
 _HOLE = re.compile(r"\{([^{}]*?)(?::([^{}:]*))?\}")
 
 
 @cache
-def _template(text: str) -> Callable[[Mapping[str, Any]], str]:
+def _template(text: str) -> Callable[[dict[str, Any]], str]:
     parts: list[tuple[str, str, str]] = []
     last = 0
     for hole in _HOLE.finditer(text):
@@ -98,12 +102,12 @@ def _template(text: str) -> Callable[[Mapping[str, Any]], str]:
         last = hole.end()
     tail = text[last:]
 
-    def render(scope: Mapping[str, Any]) -> str:
-        return "".join(f"{lead}{evaluate(inner, scope):{spec}}" for lead, inner, spec in parts) + tail
+    def render(names: dict[str, Any]) -> str:
+        return "".join(f"{lead}{evaluate(inner, names):{spec}}" for lead, inner, spec in parts) + tail
 
     return render
 
 
-def fill(text: str, scope: Mapping[str, Any]) -> str:
+def fill(text: str, names: dict[str, Any]) -> str:
     """A `show` template with its `{expression}` holes filled."""
-    return _template(text)(scope)
+    return _template(text)(names)

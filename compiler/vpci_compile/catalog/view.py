@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 from . import expressions
 from .model import Access, Capability, Chain, Field, Register
@@ -51,6 +50,12 @@ _HEADERS = {
 
 
 @cache
+def _fixed(register: Register) -> Place:
+    """The place of a register that stands at the same offset in every structure."""
+    return Place(register.name, register, int(register.at), int(register.bytes))
+
+
+@cache
 def _by_name(capability: Capability) -> tuple[dict[str, Register], dict[str, list[Register]]]:
     """Registers that stand once, and those that repeat, by name."""
     single: dict[str, Register] = {}
@@ -77,14 +82,16 @@ class View:
         self.capability = capability
         self.body = body
         self.room = len(body) if room is None else room
-        self._scope: dict[str, Any] = {
-            "F": self._by_path,
-            "u8": lambda offset: self.number(offset, 1),
-            "u16": lambda offset: self.number(offset, 2),
-            "u32": lambda offset: self.number(offset, 4),
-            "room": self.room,
-            "header_type": header_type,
-        }
+        self._scope = expressions.scope(
+            F=self._by_path,
+            u8=lambda offset: self.number(offset, 1),
+            u16=lambda offset: self.number(offset, 2),
+            u32=lambda offset: self.number(offset, 4),
+            room=self.room,
+            header_type=header_type,
+            i=0,
+            n=0,
+        )
 
     # -- numbers -----------------------------------------------------------------------------------------------
 
@@ -95,7 +102,14 @@ class View:
     def _value(self, rule: int | str, index: int = 0, group: int = 0) -> int:
         if isinstance(rule, int):
             return rule
-        return int(expressions.evaluate(rule, {**self._scope, "i": index, "n": group}))
+        # A rule can ask for a register whose own rule is then evaluated: each has its i and n.
+        scope = self._scope
+        outer = scope["i"], scope["n"]
+        scope["i"], scope["n"] = index, group
+        try:
+            return int(expressions.evaluate(rule, scope))
+        finally:
+            scope["i"], scope["n"] = outer
 
     @property
     def length(self) -> int:
@@ -114,8 +128,7 @@ class View:
 
         A register that starts beyond the end of `body` is left out.
         """
-        for register in _HEADERS[self.capability.chain]:
-            yield Place(register.name, register, int(register.at), int(register.bytes))
+        yield from (_fixed(register) for register in _HEADERS[self.capability.chain])
         for register in self.capability.registers:
             repeat = register.repeat
             if repeat is None:
@@ -131,17 +144,21 @@ class View:
                     yield from self._existing(place)
 
     def _existing(self, place: Place) -> Iterator[Place]:
-        rule = place.register.when
-        if place.offset < len(self.body) and (not rule or self._value(rule, place.index, place.group)):
+        if place.offset < len(self.body) and self.has(place):
             yield place
 
+    def has(self, place: Place) -> bool:
+        """Whether the condition of a register holds here; its place can lie beyond the end all the same."""
+        rule = place.register.when
+        return not rule or bool(self._value(rule, place.index, place.group))
+
     def _place(self, register: Register, index: int, name: str, group: int = 0) -> Place:
-        at, size = register.at, register.bytes
-        offset = at if isinstance(at, int) else self._value(at, index, group)
+        if register.fixed:
+            return _fixed(register)
+        offset = self._value(register.at, index, group)
         if register.repeat is not None:
             offset += index * self._value(register.repeat.stride, index, group)
-        if not isinstance(size, int):
-            size = max(0, self._value(size, index, group))
+        size = max(0, self._value(register.bytes, index, group))
         return Place(name, register, offset, size, index, group)
 
     def locate(self, name: str) -> Place:

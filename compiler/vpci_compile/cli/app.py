@@ -260,6 +260,7 @@ def schema(
 
 @app.callback(invoke_without_command=True)
 def _root(
+    context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
     if version:
@@ -267,6 +268,8 @@ def _root(
 
         say(f"vpci-compile {installed('vpci-compile')}")
         raise typer.Exit
+    if context.invoked_subcommand is None:
+        raise typer.BadParameter("say which command", param_hint="COMMAND")
 
 
 def _load(path: Path, slot: str | None, option: str) -> Compiled:

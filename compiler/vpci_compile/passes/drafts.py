@@ -166,7 +166,7 @@ def _length(draft: Draft, entry: CapabilityEntry, room: int) -> int:
     if entry.length is not None:
         return max(entry.length, draft.chain.header_bytes)
     ends = [int(key, 0) + len(octets) for key, octets in entry.raw.items() if key[:1].isdigit() and _is_number(key)]
-    reach = max(ends, default=0)
+    reach = min(max(ends, default=0), EXPRESS_SIZE)  # what lies beyond is another complaint
     if draft.capability is None:
         return max(reach, draft.chain.header_bytes + 2 if draft.chain is Chain.STANDARD else draft.chain.header_bytes)
     return View(draft.capability, draft.body, room, draft.header_type).length

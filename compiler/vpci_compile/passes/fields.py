@@ -151,12 +151,18 @@ def unknown(view: View, path: str, span: Span, report: Report, code: str = "VPCI
 
 def check_existing(view: View, node: Node, origins: Mapping[str, Span], report: Report) -> None:
     """Report VPCI1107 for fields set in registers that this structure has not; `view` is of its final bytes."""
+    if not origins:
+        return
     existing = {place.name for place in view.places()}
     capability = view.capability
+    told: set[int] = set()  # a range of registers is one mistake
     for path, span in origins.items():
         place = view.locate(path.partition(".")[0])
         end = place.offset + place.size
-        if end > len(view.body):
+        if (end <= len(view.body) and place.name in existing) or id(span) in told:
+            continue
+        told.add(id(span))
+        if end > len(view.body) and view.has(place):
             report.add(
                 "VPCI1107",
                 span,
@@ -166,7 +172,7 @@ def check_existing(view: View, node: Node, origins: Mapping[str, Span], report: 
                 note=f"{capability.clause}: {capability.title}",
                 help=f"length: {end:#x} or more, or leave it out" if "length" in node.keys else (),
             )
-        elif place.name not in existing:
+        else:
             rule = place.register.when or "there are as many of them"
             report.add(
                 "VPCI1107",

@@ -84,7 +84,7 @@ def compose(work: Work) -> ConfigSpace:
         if draft.offset < canvas.size:
             _structure(canvas, draft)
     for draft in work.drafts:
-        if draft.entry is not None and draft.linked:
+        if draft.entry is not None and draft.style != "zeroed":  # of zeros nothing changes
             _volatile(canvas, work, draft)
     ignored(canvas, work)
     return canvas.finish()

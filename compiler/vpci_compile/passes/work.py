@@ -98,7 +98,7 @@ class Work:
         """Whether a physical device stands behind the function."""
         return (
             self.physical is not None
-            or any(d.source == "copied" for d in self.drafts)
+            or any(d.source != "synthesized" for d in self.drafts)
             or any(bar.source == "copied" for bar in self.layout.bars.values())
             or any(entry.source == "copied" for entry in self.layout.bytes)
         )

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from .readers import FieldValue
-from .scalars import U8, U16, U24, U32, U64, Bdf, ByteRange, HexBytes, IdPair, Offset, Size
+from .scalars import U8, U16, U24, U32, U64, Bdf, ByteRange, HexBytes, IdPair, NoTruth, Offset, Size
 
 Fields = dict[str, FieldValue | dict[str, FieldValue]]
 Paths = Annotated[list[Annotated[str, Field(max_length=100)]], Field(max_length=1000)]
@@ -37,7 +37,7 @@ class Identity(_Part):
     """Revision ID (0x08)."""
     subsystem: IdPair = (0, 0)
     """Subsystem vendor and subsystem id, "15b3:0007" (0x2c; type 0 headers only)."""
-    header_type: Literal[0, 1, 2] = 0
+    header_type: Annotated[Literal[0, 1, 2], NoTruth] = 0
     """Header layout (0x0e bits 6..0): 0 for a function, 1 for a bridge, 2 for CardBus."""
     multifunction: bool = False
     """Header type bit 7: the guest should look for functions 1..7 in this slot."""
@@ -196,7 +196,7 @@ class Base(_Part):
 class DeviceLayout(_Part):
     """A virtual PCI function exactly as a guest must see it."""
 
-    vpci: Literal[1]
+    vpci: Annotated[Literal[1], NoTruth]
     """Version of the language."""
     device: Name
     """Name of the function; outputs are named after it."""

@@ -41,6 +41,11 @@ def _integer(value: Any) -> int:
     return value
 
 
+def no_truth(value: Any) -> Any:
+    """The value, unless it is true or false: Python takes these for 1 and 0."""
+    return _integer(value) if isinstance(value, bool) else value
+
+
 def size(value: Any) -> int:
     """Bytes: a number, or a number with K, M, G, T (powers of 1024): `16K`, `94.5G`."""
     if isinstance(value, str):

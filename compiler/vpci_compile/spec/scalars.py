@@ -17,6 +17,7 @@ def _text(pattern: str) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "pattern": f"^{pattern}$"})
 
 
+NoTruth = BeforeValidator(readers.no_truth)
 U8 = Annotated[int, BeforeValidator(readers.u8), _number(8)]
 U16 = Annotated[int, BeforeValidator(readers.u16), _number(16)]
 U24 = Annotated[int, BeforeValidator(readers.u24), _number(24)]

@@ -1,0 +1,330 @@
+"""What QEMU's vfio-user-pci makes of an image: the configuration space that the guest finds.
+
+A pure function of the image, the BARs and the place. Each step is one rule of QEMU (hw/vfio/pci.c) with its source:
+"executed" means that QEMU 11.1.3 was seen doing it, byte for byte, in tests/live. QEMU 10.1 and newer.
+
+In the result `emulated` marks what QEMU answers itself; the other bits are the server's, and so are their masks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from itertools import zip_longest
+from typing import NamedTuple
+
+from ..ir import ROM_INDEX, Bar, ConfigSpace
+
+PCI_SIZE, EXPRESS_SIZE = 256, 4096
+STATUS, HEADER_TYPE, BARS, BARS_END, ROM, CAP_POINTER = 0x06, 0x0E, 0x10, 0x28, 0x30, 0x34
+CAP_LIST, MULTIFUNCTION = 0x10, 0x80
+COMMAND = 0x04
+PM, MSI, EXPRESS, MSIX = 0x01, 0x05, 0x10, 0x11
+NULL, ARI, SRIOV, REBAR = 0x0000, 0x000E, 0x0010, 0x0015
+ENDPOINT, LEGACY, INTEGRATED = 0x0, 0x1, 0x9
+NEXT_MASK = 0xFFC00000
+_ROM_MASK = 0xFFFFF800
+_DWORD = 0xFFFFFFFF
+_REBAR_WIDEST = 27  # size code: 128 TiB
+
+
+class Place(StrEnum):
+    """Where the function sits in the guest: below a root port, on the root bus, or on a conventional bus."""
+
+    PORT = "port"
+    ROOT = "root"
+    CONVENTIONAL = "conventional"
+
+
+class Change(NamedTuple):
+    """One thing that QEMU does to the image: where (first byte), what, and how we know."""
+
+    offset: int
+    text: str
+    source: str
+
+
+class View(NamedTuple):
+    """What the guest finds, and why it is not the image."""
+
+    config: ConfigSpace
+    changes: tuple[Change, ...]
+
+
+class Standard(NamedTuple):
+    """A structure of the standard chain: id, first byte, bytes up to the next one."""
+
+    id: int
+    offset: int
+    room: int
+
+
+class Extended(NamedTuple):
+    """A structure of the extended chain, as it is linked: `next` is where its header leads."""
+
+    id: int
+    version: int
+    offset: int
+    room: int
+    next: int
+
+
+def standard_chain(config: ConfigSpace) -> list[Standard]:
+    """The standard chain as QEMU walks it; ends at a loop."""
+    found: list[tuple[int, int]] = []
+    if config.size < 0x40 or not config.value[STATUS] & CAP_LIST:
+        return []
+    offset = config.value[CAP_POINTER] & 0xFC
+    while offset and offset + 1 < config.size and offset not in [at for _, at in found]:
+        found.append((config.value[offset], offset))
+        offset = config.value[offset + 1] & 0xFC
+    ends = sorted([at for _, at in found] + [PCI_SIZE])
+    return [Standard(number, at, next(end for end in ends if end > at) - at) for number, at in found]
+
+
+def extended_chain(config: ConfigSpace) -> list[Extended]:
+    """The extended chain as QEMU walks it; ends at a loop, or where a pointer leads below the extended space."""
+    rows: dict[int, int] = {}
+    offset = PCI_SIZE
+    while offset >= PCI_SIZE and offset + 4 <= config.size and offset not in rows:
+        rows[offset] = config.number("value", offset, 4)
+        offset = rows[offset] >> 20 & 0xFFC
+    ends = [*sorted(rows), EXPRESS_SIZE]
+    return [
+        Extended(row & 0xFFFF, row >> 16 & 0xF, at, next(end for end in ends if end > at) - at, row >> 20 & 0xFFC)
+        for at, row in rows.items()
+    ]
+
+
+def rom_writable(config: ConfigSpace) -> int:
+    """The bits of the ROM's register that a guest can write, as QEMU finds them out; 0: there is no ROM.
+
+    vfio_pci_size_rom writes ones to all but the low bits, and takes the size from what comes back.
+    """
+    held, writable = (config.number(name, ROM, 4) for name in ("value", "writable"))
+    back = (held & ~writable | writable) & _ROM_MASK
+    return back | 1 if back else 0
+
+
+def qemu_view(config: ConfigSpace, bars: Sequence[Bar], place: Place, *, multifunction: bool = False) -> View:
+    """The configuration space that a guest finds at reset, of a function that vfio-user-pci shows at `place`.
+
+    `config` answers every bit itself (see behaviour); `multifunction` is QEMU's option of that name. The image is one
+    that QEMU takes (see refusals).
+    """
+    return _Rewrite(config, bars, place).run(multifunction)
+
+
+class _Rewrite:
+    def __init__(self, config: ConfigSpace, bars: Sequence[Bar], place: Place) -> None:
+        self.image = config
+        self.bars = bars
+        self.place = place
+        self.value = bytearray(config.value)
+        self.emulated = bytearray(config.size)
+        self.writable = bytearray(config.writable)
+        self.w1c = bytearray(config.w1c)
+        self.changes: list[Change] = []
+
+    def put(self, offset: int, size: int, mask: int, value: int, writable: int = 0) -> bool:
+        """QEMU answers the bits of `mask`; whether the guest finds other values in them than the image has."""
+        size = min(size, len(self.value) - offset)
+        if size <= 0:
+            return False
+        end, before = offset + size, self.value[offset : offset + size]
+        for target, bits in ((self.value, value), (self.emulated, mask), (self.writable, writable), (self.w1c, 0)):
+            old = int.from_bytes(target[offset:end], "little")
+            target[offset:end] = ((old & ~mask | bits & mask) & (1 << 8 * size) - 1).to_bytes(size, "little")
+        return self.value[offset:end] != before
+
+    def say(self, offset: int, text: str, source: str) -> None:
+        self.changes.append(Change(offset, text, source))
+
+    def run(self, multifunction: bool) -> View:
+        self._header(multifunction)
+        chain = standard_chain(self.image)
+        if chain:
+            self._standard(chain)
+            if self._walks_extended():
+                self._extended()
+        size = self._size()
+        if size < self.image.size:
+            text = f"the guest reaches {size} of the {self.image.size} bytes: the bus is a conventional one"
+            self.say(size, text, "executed")
+        config = ConfigSpace(
+            *(bytes(one[:size]) for one in (self.value, self.emulated, self.writable, self.w1c)),
+            forwarded=bytes(255 - octet for octet in self.emulated[:size]),
+            compared=self.image.compared[:size],
+        )
+        return View(config, tuple(sorted(self.changes)))
+
+    def _size(self) -> int:
+        return min(self.image.size, PCI_SIZE) if self.place is Place.CONVENTIONAL else self.image.size
+
+    # -- header ------------------------------------------------------------------------------------------------
+
+    def _header(self, multifunction: bool) -> None:
+        bit = MULTIFUNCTION if multifunction else 0
+        if self.put(HEADER_TYPE, 1, MULTIFUNCTION, bit):
+            self.say(HEADER_TYPE, f"header type bit 7 is QEMU's option multifunction={_on(multifunction)}", "executed")
+        zeroed = self.put(BARS, BARS_END - BARS, (1 << 8 * (BARS_END - BARS)) - 1, 0)
+        for bar in self.bars:
+            if bar.index < ROM_INDEX and bar.size:
+                self._bar(bar)
+        if zeroed and self.value[BARS:BARS_END] != self.image.value[BARS:BARS_END]:
+            self.say(BARS, "the BARs have no address yet: QEMU answers, and the host's address is left out", "executed")
+        rom = rom_writable(self.image)
+        if self.put(ROM, 4, _DWORD, 0, rom):
+            self.say(ROM, "the expansion ROM has no address yet", "executed")
+        if self.image.value[STATUS] & CAP_LIST and self.image.value[CAP_POINTER]:
+            self.put(STATUS, 1, CAP_LIST, CAP_LIST)
+            self.put(CAP_POINTER, 1, 0xFF, self.image.value[CAP_POINTER])
+
+    def _bar(self, bar: Bar) -> None:
+        # vfio_bar_register: the type bits are the register's own, the size is the region's.
+        held = self.image.number("value", bar.offset, 4)
+        kind = held & (0x3 if held & 1 else 0xF)
+        size = 8 if kind & 0x5 == 0x4 and bar.index < 5 else 4
+        assert bar.size is not None
+        self.put(bar.offset, size, (1 << 8 * size) - 1, kind, (1 << 8 * size) - bar.size)
+
+    # -- standard capabilities ---------------------------------------------------------------------------------
+
+    def _standard(self, chain: list[Standard]) -> None:
+        kept: list[Standard] = []
+        for one in chain:
+            self.put(one.offset + 1, 1, 0xFF, 0)
+            if one.id == EXPRESS and not self._express(one):
+                self.say(one.offset, "the PCI Express capability is unlinked: it does not fit the place", "executed")
+                continue
+            kept.append(one)
+            if one.id == MSI:
+                self._msi(one)
+            elif one.id == MSIX:
+                self._msix(one)
+        # A capability that is dropped keeps its own pointer in QEMU's copy, and bytes of no capability are writable.
+        for one in chain:
+            if one not in kept:
+                self.put(one.offset + 1, 1, 0xFF, self.image.value[one.offset + 1], 0xFF)
+        offsets = [one.offset for one in kept] + [0]
+        self.put(CAP_POINTER, 1, 0xFF, offsets[0])
+        for at, following in zip(offsets, offsets[1:], strict=False):
+            self.put(at + 1, 1, 0xFF, following)
+        if not kept:
+            self.put(STATUS, 1, CAP_LIST, 0)
+
+    def _express(self, one: Standard) -> bool:
+        """Rewrite the PCI Express capability for its place; False where it is hidden (vfio_setup_pcie_cap)."""
+        flags = self.image.number("value", one.offset + 2, 2)
+        kind = flags >> 4 & 0xF
+        if self.place is Place.CONVENTIONAL:
+            return False
+        if flags & 0xF == 0:
+            self.put(one.offset + 2, 1, 0x0F, 1)
+            self.say(one.offset + 2, "the PCI Express capability's version 0 is shown as 1", "executed")
+        if self.place is Place.ROOT and kind == LEGACY:
+            return False
+        if self.place is Place.ROOT and kind == ENDPOINT:
+            self.put(one.offset + 2, 1, 0xF0, INTEGRATED << 4)
+            if one.room > 0x10:
+                self.put(one.offset + 0x0C, 8, (1 << 64) - 1, 0)
+            if one.room > 0x30:
+                self.put(one.offset + 0x2C, 8, (1 << 64) - 1, 0)
+            self.say(one.offset, "on the root bus an endpoint is shown as integrated, with no link", "executed")
+        if self.place is Place.PORT and kind == INTEGRATED:
+            self.put(one.offset + 2, 1, 0xF0, ENDPOINT << 4)
+            if one.room > 0x10:
+                self.put(one.offset + 0x0C, 4, _DWORD, 0x11)
+                self.put(one.offset + 0x10, 2, 0xFFFF, 0)
+            self.say(
+                one.offset, "behind a port an integrated endpoint is shown as endpoint, x1 at 2.5 GT/s", "executed"
+            )
+        return True
+
+    def _msi(self, one: Standard) -> None:
+        # msi_init (hw/pci/msi.c): vectors, 64-bit addresses and masks are the image's; the rest is made anew.
+        control = self.image.number("value", one.offset + 2, 2)
+        wide, masks, most = bool(control & 0x80), bool(control & 0x100), control >> 1 & 7
+        at = one.offset
+        length = 10 + (10 if masks else 0) + (4 if wide else 0)
+        body = (1 << 8 * (length - 2)) - 1
+        changed = self.put(at + 2, length - 2, body, control & 0x18E)
+        settable = (1 << most.bit_length()) - 1
+        self.put(at + 2, 2, 0x71, 0, 0x01 | settable << 4)
+        self.put(at + 4, 4, 0xFFFFFFFC, 0, 0xFFFFFFFC)
+        if wide:
+            self.put(at + 8, 4, _DWORD, 0, _DWORD)
+        data = at + (12 if wide else 8)
+        self.put(data, 2, 0xFFFF, 0, 0xFFFF)
+        if masks:
+            vectors = (1 << (1 << min(most, 5))) - 1
+            self.put(data + 4, 4, vectors, 0, vectors)
+        if changed:
+            self.say(
+                at + 2,
+                "QEMU builds the MSI capability: what a guest had programmed, or its extensions, is gone",
+                "executed",
+            )
+
+    def _msix(self, one: Standard) -> None:
+        # msix_init (hw/pci/msix.c): table and PBA stay, the guest switches enable and mask.
+        control = self.image.number("value", one.offset + 2, 2)
+        changed = self.put(one.offset + 2, 2, 0xFFFF, control & 0x7FF, 0xC000)
+        for at in (4, 8):
+            held = self.image.number("value", one.offset + at, 4)
+            changed |= self.put(one.offset + at, 4, _DWORD, held)
+        if changed:
+            self.say(one.offset + 2, "MSI-X is off and unmasked: QEMU answers for it", "executed")
+
+    # -- extended capabilities ---------------------------------------------------------------------------------
+
+    def _walks_extended(self) -> bool:
+        # vfio_add_ext_cap: an express device on an express bus, with anything at 0x100.
+        return (
+            self.place is not Place.CONVENTIONAL
+            and self.image.size > PCI_SIZE
+            and self.image.number("value", PCI_SIZE, 4) != 0
+        )
+
+    def _extended(self) -> None:
+        kept: list[Extended] = []
+        dropped: list[Extended] = []
+        for one in extended_chain(self.image):
+            # QEMU answers the pointer of every header, of those too that it drops: there a guest can write it.
+            self.put(one.offset, 4, NEXT_MASK, one.next << 20, NEXT_MASK)
+            shown = one.id not in (NULL, ARI, SRIOV) and (one.id != REBAR or self._rebar(one))
+            (kept if shown else dropped).append(one)
+        for one, following in zip_longest(kept, kept[1:]):
+            self.put(one.offset, 4, NEXT_MASK, (following.offset if following else 0) << 20)
+        head = kept[0] if kept else None
+        if head is not None and head.offset == PCI_SIZE:
+            first = self.image.number("value", PCI_SIZE, 4) & ~NEXT_MASK | (kept[1].offset << 20 if kept[1:] else 0)
+            self.put(PCI_SIZE, 4, _DWORD, first)
+        else:  # an empty header stands in for the dropped one, and leads on
+            self.put(PCI_SIZE, 4, _DWORD, head.offset << 20 if head else 0)
+        for one in dropped:
+            if one.id != NULL:
+                name = {ARI: "ARI", SRIOV: "SR-IOV", REBAR: "Resizable BAR"}[one.id]
+                self.say(one.offset, f"{name} is unlinked; its bytes can still be read at {one.offset:#x}", "executed")
+
+    def _rebar(self, one: Extended) -> bool:
+        """Leave a resizable BAR the size that it has; False where QEMU gives up (vfio_setup_rebar_ecap)."""
+        count = self.image.number("value", one.offset + 8, 4) >> 5 & 7
+        changed = False
+        for index in range(count):
+            at = one.offset + 4 + 8 * index
+            control = self.image.number("value", at + 4, 4)
+            code = control >> 8 & 0x3F
+            if code > _REBAR_WIDEST:
+                return False
+            changed |= self.put(at, 4, _DWORD, 1 << (code + 4))
+            changed |= self.put(at + 4, 4, _DWORD, control & 0x1FE7)
+        if changed:
+            self.say(
+                one.offset, "Resizable BAR: only the present size is offered, and it cannot be changed", "executed"
+            )
+        return True
+
+
+def _on(flag: bool) -> str:
+    return "on" if flag else "off"

@@ -1,0 +1,167 @@
+"""What QEMU's vfio-user-pci does not take, found before QEMU is started.
+
+Some of it makes QEMU loop for ever or abort, with a message that names nothing of the function. Each rule was executed
+with QEMU 11.1.3, and names what it said (hw/vfio/pci.c, hw/pci/pci.c, hw/pci/pcie.c, hw/pci/msix.c).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from ..ir import Bar, BarKind, ConfigSpace
+from .qemu_view import (
+    CAP_POINTER,
+    ENDPOINT,
+    EXPRESS,
+    HEADER_TYPE,
+    INTEGRATED,
+    LEGACY,
+    MSI,
+    MSIX,
+    MULTIFUNCTION,
+    PCI_SIZE,
+    PM,
+    ROM,
+    Extended,
+    Place,
+    Standard,
+    extended_chain,
+    rom_writable,
+    standard_chain,
+)
+
+_PM_LENGTH, _MSIX_LENGTH = 8, 12
+_MSIX_ENTRY = 16
+_BRIDGE_BARS = 2
+_LEAST_EXTENDED = 8
+
+
+class Refusal(NamedTuple):
+    """Why QEMU does not take an image: the byte, what is wrong, what QEMU does or says."""
+
+    offset: int
+    message: str
+    note: str
+
+
+def refusals(config: ConfigSpace, bars: Sequence[Bar], place: Place) -> list[Refusal]:
+    """Everything for which QEMU would end, abort or hang; empty when it takes the function.
+
+    `config` answers every bit itself (see behaviour).
+    """
+    found = [*_registers(config, bars)]
+    chain = standard_chain(config)
+    found.extend(_standard(config, chain))
+    for one in chain:
+        if one.id == EXPRESS:
+            found.extend(_express(config, one))
+        elif one.id == MSIX:
+            found.extend(_msix(config, one, bars))
+    # As in the view: the extended chain is looked at only behind a standard one, on an express bus.
+    if chain and place is not Place.CONVENTIONAL and config.size > PCI_SIZE and config.number("value", PCI_SIZE, 4):
+        found.extend(_extended(extended_chain(config)))
+    return found
+
+
+def _registers(config: ConfigSpace, bars: Sequence[Bar]) -> Iterator[Refusal]:
+    for bar in bars:
+        if bar.size and bar.size & (bar.size - 1):
+            yield Refusal(
+                bar.offset,
+                f"BAR {bar.index} has {bar.size:#x} bytes, no power of two",
+                "QEMU aborts in pci_register_bar",
+            )
+    if config.value[HEADER_TYPE] & ~MULTIFUNCTION != 1:
+        return
+    later = [bar.offset for bar in bars if bar.size and _BRIDGE_BARS <= bar.index < 6]
+    for offset in [*later, *([ROM] if rom_writable(config) else [])]:
+        what = "its I/O limits are taken for an expansion ROM" if offset == ROM else "it has BARs that no bridge has"
+        yield Refusal(
+            offset,
+            f"the function is a bridge, and {what}",
+            "vfio-user-pci is for endpoints: QEMU aborts in pci_register_bar (hdr_type != PCI_HEADER_TYPE_BRIDGE)",
+        )
+
+
+def _standard(config: ConfigSpace, chain: list[Standard]) -> Iterator[Refusal]:
+    if chain:
+        last = chain[-1]
+        leads = config.value[last.offset + 1] & 0xFC
+        if any(one.offset == leads for one in chain):
+            yield Refusal(
+                last.offset + 1, f"the standard chain loops: back to {leads:#x}", "QEMU never comes to an end"
+            )
+        elif leads + 1 >= config.size:
+            yield Refusal(last.offset + 1, f"a pointer leads to {leads:#x}, outside the space", "nothing is there")
+        if any(one.offset < 0x40 for one in chain):
+            yield Refusal(
+                CAP_POINTER, "a capability stands in the header", "QEMU reports an overlap, or takes it as it is"
+            )
+    for one in chain:
+        control = config.number("value", one.offset + 2, 2)
+        length = {
+            PM: _PM_LENGTH,
+            MSIX: _MSIX_LENGTH,
+            MSI: 10 + (4 if control & 0x80 else 0) + (10 if control & 0x100 else 0),
+        }.get(one.id, 2)
+        if one.room < length:
+            yield Refusal(
+                one.offset,
+                f"capability {one.id:#04x} at {one.offset:#x} needs {length} bytes, and the next one begins "
+                f"{one.room} bytes on",
+                "QEMU says: overlaps existing capability",
+            )
+
+
+def _express(config: ConfigSpace, one: Standard) -> Iterator[Refusal]:
+    kind = config.number("value", one.offset + 2, 2) >> 4 & 0xF
+    if kind not in (ENDPOINT, LEGACY, INTEGRATED):
+        yield Refusal(
+            one.offset + 2,
+            f"the PCI Express capability is of type {kind:#x}: a port or a bridge",
+            f"QEMU says: assignment of PCIe type {kind:#x} devices is not currently supported",
+        )
+
+
+def _msix(config: ConfigSpace, one: Standard, bars: Sequence[Bar]) -> Iterator[Refusal]:
+    entries = (config.number("value", one.offset + 2, 2) & 0x7FF) + 1
+    ranges = []
+    for name, at, size in (("table", 4, entries * _MSIX_ENTRY), ("PBA", 8, (entries + 63) // 64 * 8)):
+        held = config.number("value", one.offset + at, 4)
+        index, start = held & 7, held & ~7
+        bar = next((bar for bar in bars if bar.index == index and bar.size and index < 6), None)
+        note = "QEMU says: hardware reports invalid configuration, MSIX PBA outside of specified BAR, or: table & pba "
+        note += "overlap, or they don't fit in BARs"
+        if bar is None or bar.kind is BarKind.IO:
+            known = "is an I/O BAR" if bar is not None else "has no size"
+            yield Refusal(one.offset + at, f"the MSI-X {name} is in BAR {index}, which {known}", note)
+        elif bar.size is not None and start + size > bar.size:
+            where = f"{start:#x}..{start + size - 1:#x}"
+            yield Refusal(one.offset + at, f"the MSI-X {name} at {where} ends outside BAR {index}", note)
+        ranges.append((index, start, start + size))
+    (table, begins, ends), (pba, start, end) = ranges
+    if table == pba and begins < end and start < ends:
+        yield Refusal(one.offset + 8, "MSI-X table and PBA overlap", "QEMU says: table & pba overlap")
+
+
+def _extended(chain: list[Extended]) -> Iterator[Refusal]:
+    last = chain[-1]
+    if last.next and any(one.offset == last.next for one in chain):
+        yield Refusal(
+            last.offset + 2, f"the extended chain loops: back to {last.next:#x}", "QEMU never comes to an end"
+        )
+    elif 0 < last.next < PCI_SIZE:
+        yield Refusal(
+            last.offset + 2,
+            f"a pointer of the extended chain leads to {last.next:#x}, below 0x100",
+            "QEMU aborts in pcie_add_capability (offset >= PCI_CONFIG_SPACE_SIZE)",
+        )
+    for one in chain:
+        if one.room < _LEAST_EXTENDED:
+            yield Refusal(
+                one.offset,
+                f"extended capability {one.id:#06x} at {one.offset:#x} has {one.room} bytes up to the next one, "
+                f"{_LEAST_EXTENDED} are needed",
+                "QEMU aborts in pcie_add_capability (size >= 8)",
+            )
