@@ -1,0 +1,129 @@
+"""A compiled function alive: served over vfio-user, and compared with what a guest of a real QEMU finds.
+
+Every function here raises `Failed` (with diagnostics) for what a user did wrong; none prints.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from .. import resources
+from ..diagnostics import Report, failure, whole_file
+from ..ir import Function, Kind
+from . import behaviour, qtest, refusals, verify
+from .device import Device
+from .qemu_view import Change, Place, View, qemu_view
+from .server import Server
+from .trace import Trace
+from .verify import Mismatch, Verdict
+
+PROGRAM = "qemu-system-x86_64"
+
+
+@contextmanager
+def server(function: Function, path: Path, say: Callable[[str], None] | None = None) -> Iterator[Server]:
+    """A server of `function` at the socket `path`; `say` gets a line for each access of the configuration space.
+
+    Raises:
+        Failed: VPCI2005, there can be no socket at `path`.
+    """
+    try:
+        made = Server(path, Device(function, Trace(function, say) if say is not None else None))
+    except OSError as error:
+        span = whole_file(str(path))
+        raise failure("VPCI2005", span, f"no socket can be made here: {error.strerror or error}") from error
+    with made:
+        yield made
+
+
+def find_qemu(named: Path | None) -> tuple[Path, tuple[int, int]]:
+    """A QEMU that has vfio-user-pci, and its release: `named`, or the one on the PATH, or a checkout's own.
+
+    Raises:
+        Failed: VPCI2001, there is none; VPCI2002, it is too old.
+    """
+    found = _on_path()
+    own = resources.cache_file(f"judges/bin/{PROGRAM}")
+    candidates = (
+        [named] if named is not None else [path for path in (found, own) if path is not None and path.is_file()]
+    )
+    if not candidates:
+        help_text = "name one with --qemu; in a checkout 'make judges' fetches one"
+        raise failure("VPCI2001", whole_file(PROGRAM), "there is no such program on the PATH", help=help_text)
+    problems = Report()
+    oldest = ".".join(str(part) for part in verify.OLDEST_QEMU)
+    for path in candidates:
+        try:
+            release = qtest.version(path)
+        except qtest.QemuError as error:
+            problems.add("VPCI2001", whole_file(str(path)), f"this is no QEMU that starts: {error}")
+            continue
+        if release >= verify.OLDEST_QEMU:
+            return path, release
+        problems.add(
+            "VPCI2002",
+            whole_file(str(path)),
+            f"this is QEMU {release[0]}.{release[1]}, vfio-user-pci came with {oldest}",
+            help=f"name a QEMU {oldest} or newer with --qemu; in a checkout 'make judges' fetches one",
+        )
+    problems.stop_on_errors()
+    raise AssertionError("every candidate was refused with an error")
+
+
+def _on_path() -> Path | None:
+    name = shutil.which(PROGRAM)
+    return Path(name) if name is not None else None
+
+
+def default_place(function: Function) -> Place:
+    """Where the layout says that the function sits."""
+    return Place(function.guest.place)
+
+
+def check(function: Function, place: Place) -> None:
+    """Whether QEMU takes the function at `place`.
+
+    Raises:
+        Failed: with VPCI2004 for each reason why not.
+    """
+    report = Report()
+    for one in refusals.refusals(behaviour.standing_alone(function), function.bars, place):
+        owner = function.owner(one.offset)
+        span = owner.origin if owner is not None and owner.kind is not Kind.HEADER else function.origin
+        report.add("VPCI2004", span, f"QEMU does not take this function: {one.message}", note=one.note)
+    report.stop_on_errors()
+
+
+def judge(function: Function, program: Path, place: Place) -> Verdict:
+    """What the guest of a real QEMU finds, compared with what is expected.
+
+    Raises:
+        Failed: VPCI2003, QEMU ended or hung; VPCI2004, it does not take the function (and was not started).
+    """
+    check(function, place)
+    try:
+        (verdict,) = verify.verify(program, [function], place)
+    except qtest.QemuError as error:
+        raise failure("VPCI2003", whole_file(str(program)), f"QEMU ended before its time: {error}") from error
+    return verdict
+
+
+__all__ = [
+    "PROGRAM",
+    "Change",
+    "Device",
+    "Mismatch",
+    "Place",
+    "Server",
+    "Verdict",
+    "View",
+    "check",
+    "default_place",
+    "find_qemu",
+    "judge",
+    "qemu_view",
+    "server",
+]

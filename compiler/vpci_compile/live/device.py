@@ -103,7 +103,7 @@ class Device:
         self._arm()
 
     def _arm(self) -> None:
-        backed = [*self._bars.items(), *self._extra.items()]
+        backed: list[tuple[int, Bar | Region]] = [*self._bars.items(), *self._extra.items()]
         self._untouched = {index for index, one in backed if one.enable is Enable.FIRST_AFTER_RESET}
 
     def reset(self) -> None:

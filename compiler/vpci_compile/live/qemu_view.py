@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
-from itertools import zip_longest
+from itertools import pairwise, zip_longest
 from typing import NamedTuple
 
 from ..ir import ROM_INDEX, Bar, ConfigSpace
@@ -152,7 +152,10 @@ class _Rewrite:
             text = f"the guest reaches {size} of the {self.image.size} bytes: the bus is a conventional one"
             self.say(size, text, "executed")
         config = ConfigSpace(
-            *(bytes(one[:size]) for one in (self.value, self.emulated, self.writable, self.w1c)),
+            value=bytes(self.value[:size]),
+            emulated=bytes(self.emulated[:size]),
+            writable=bytes(self.writable[:size]),
+            w1c=bytes(self.w1c[:size]),
             forwarded=bytes(255 - octet for octet in self.emulated[:size]),
             compared=self.image.compared[:size],
         )
@@ -208,7 +211,7 @@ class _Rewrite:
                 self.put(one.offset + 1, 1, 0xFF, self.image.value[one.offset + 1], 0xFF)
         offsets = [one.offset for one in kept] + [0]
         self.put(CAP_POINTER, 1, 0xFF, offsets[0])
-        for at, following in zip(offsets, offsets[1:], strict=False):
+        for at, following in pairwise(offsets):
             self.put(at + 1, 1, 0xFF, following)
         if not kept:
             self.put(STATUS, 1, CAP_LIST, 0)

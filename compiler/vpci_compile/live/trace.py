@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
-from ..catalog import View
-from ..ir import FieldAt, Function, Kind, Origin, Structure
+from ..ir import FieldAt, Function, Kind, Origin
 
 _LONGEST = 8
 """Bytes of an access that are decoded; longer ones come from a VMM that copies the space, not from a guest."""
@@ -44,53 +44,39 @@ class Trace:
         first, last = max(offset, row.offset), min(offset + size, row.offset + row.size)
         seen = value >> 8 * (first - offset) & (1 << 8 * (last - first)) - 1
         name = row.name if first == row.offset else f"{row.name}+{first - row.offset}"
-        said = [word for one in row.fields if (word := _field(row, one, first, last, seen))]
+        said = [word for one in row.fields if (word := _field(one, first, last, seen))]
         return f"{name} = {seen:#0{2 + 2 * (last - first)}x}" + (f" ({', '.join(said)})" if said else "")
 
 
+@dataclass(eq=False, slots=True)
 class _Register:
-    """A register of the space: its name for people, place and size in bytes, and fields."""
+    """A register of the space: its name for people, place and size in bytes, and the fields worth a word."""
 
-    __slots__ = ("fields", "name", "offset", "size", "view")
-
-    def __init__(self, name: str, one: FieldAt, view: View) -> None:
-        self.name = name
-        self.offset = one.offset
-        self.size = one.place.size
-        self.view = view
-        self.fields: list[FieldAt] = []
+    name: str
+    offset: int
+    size: int
+    fields: list[FieldAt] = field(default_factory=list)
 
 
 def _registers(function: Function) -> dict[int, list[_Register]]:
-    """The registers that each byte of the space belongs to."""
+    """The registers that each byte of the space belongs to; a structure without registers is one by itself."""
     by_byte: dict[int, list[_Register]] = {}
     for structure in function.structures:
-        view = function.view(structure)
-        if view is None or structure.source is Origin.HIDDEN:
-            _opaque(structure, by_byte)
-            continue
         rows: dict[str, _Register] = {}
-        for one in function.fields(structure):
-            row = rows.get(one.register)
-            if row is None:
-                own = one.register if structure.kind is Kind.HEADER else f"{structure.name}.{one.register}"
-                row = rows[one.register] = _Register(own, one, view)
-                for at in range(row.offset, row.offset + row.size):
-                    by_byte.setdefault(at, []).append(row)
-            if not one.field.name.startswith(one.register.rstrip("0123456789")) or one.width < 8 * row.size:
+        for one in function.fields(structure) if structure.source is not Origin.HIDDEN else ():
+            own = one.register if structure.kind is Kind.HEADER else f"{structure.name}.{one.register}"
+            row = rows.setdefault(one.register, _Register(own, one.offset, one.place.size))
+            if one.width < 8 * row.size:
                 row.fields.append(one)
+        if not rows:
+            rows[""] = _Register(structure.name, structure.offset, structure.length)
+        for row in rows.values():
+            for at in range(row.offset, row.offset + row.size):
+                by_byte.setdefault(at, []).append(row)
     return by_byte
 
 
-def _opaque(structure: Structure, by_byte: dict[int, list[_Register]]) -> None:
-    """A structure without registers is named as a whole."""
-    row = _Register.__new__(_Register)
-    row.name, row.offset, row.size, row.fields = structure.name, structure.offset, structure.length, []
-    for at in range(structure.offset, structure.end):
-        by_byte.setdefault(at, []).append(row)
-
-
-def _field(row: _Register, one: FieldAt, first: int, last: int, seen: int) -> str:
+def _field(one: FieldAt, first: int, last: int, seen: int) -> str:
     """`memory` for a set bit, `name=value` for more of them; "" for zero, or where the access does not reach it all."""
     if one.place.register.blob or not 8 * first <= one.bit or one.bit + one.width > 8 * last:
         return ""
