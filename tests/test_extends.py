@@ -91,7 +91,7 @@ def test_null_takes_away(tmp_path: Path) -> None:
 
 def test_an_entry_is_removed(tmp_path: Path) -> None:
     function = build(tmp_path, CHILD + "capabilities: [{name: second, remove: true}, {cap: pm, remove: true}]\n")
-    assert list(places(function)) == ["header", "vndr", "msix", "bytes@0xe0"]
+    assert list(places(function)) == ["header", "bytes@0xe0", "vndr", "msix"]
     assert octets(function, 0x34, 1) == "50"
     assert octets(function, 0x50, 2) == "09 70"
     text = "bytes: [{at: 0xe0, remove: true}]\nreserved: [{range: 0xe8..0xff, remove: true}]\n"

@@ -145,13 +145,14 @@ def test_copied_bytes_beyond_what_the_catalogue_knows() -> None:
 
 def test_copied_pm() -> None:
     function = compiled("capabilities: [{cap: pm, at: 0x40, source: copied}]\n")
-    # The power state is the VMM's (Linux takes it out of the write and sets it through the PCI core; QEMU keeps it).
+    # The power state is the VMM's (Linux takes it out of the write and sets it through the PCI core; QEMU keeps it),
+    # and so is the PME support in PMC bits 15..11, which Linux shows as 0 (init_pci_cap_pm_perm).
     check(
         function,
         0x40,
         8,
         Masks(
-            "ff ff 00 00 03 00 00 00",
+            "ff ff 00 f8 03 00 00 00",
             "00 00 00 00 03 00 00 00",
             "00",
             "00 00 00 00 00 9f 00 00",

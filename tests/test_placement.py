@@ -62,17 +62,21 @@ class Plan:
         return found
 
     def expected(self) -> dict[str, list[int | None]]:
-        """The first free run of dwords for each, in the order of the lists; None where there is none."""
+        """The first free run of dwords for each, in the order of the lists; None where there is none.
+
+        Extended ones but the first in the list take the last free run.
+        """
         busy, found = self.busy(), {}
         for key, (low, high) in SPACES.items():
             offsets: list[int | None] = []
-            for one in getattr(self, key):
+            for number, one in enumerate(getattr(self, key)):
                 offset = one.at
                 if offset is None:
-                    fits = (
+                    fits = [
                         at for at in range(low, high - one.length + 1, 4) if busy.isdisjoint(range(at, at + one.length))
-                    )
-                    offset = next(fits, None)
+                    ]
+                    last = key == "extended" and number > 0
+                    offset = (fits[-1] if last else fits[0]) if fits else None
                     busy.update(range(offset, offset + one.length) if offset is not None else ())
                 offsets.append(offset)
             found[key] = offsets
@@ -184,11 +188,11 @@ def test_no_room() -> None:
     assert places(compiled(text.replace("12", "8")))["cap80"] == 0x40
 
 
-def test_the_first_extended_structure_goes_to_the_head() -> None:
+def test_the_first_extended_structure_goes_to_the_head_and_the_others_to_the_end() -> None:
     function = compiled(
         EXPRESS + "extended:\n  - {cap: dsn, source: synthesized}\n  - {cap: acs, source: synthesized}\n"
     )
-    assert (places(function)["dsn"], places(function)["acs"]) == (0x100, 0x10C)
+    assert (places(function)["dsn"], places(function)["acs"]) == (0x100, 0xFF8)
 
 
 def test_a_pinned_structure_comes_first_wherever_it_stands_in_the_list() -> None:

@@ -268,6 +268,8 @@ class Author:
     def physical(self) -> dict[str, Any]:
         dice = self.dice
         high = 0x1100 if self.wild() else 0x100
+        if self.often(0.3):
+            return {"capture": str(dice.choice(CAPTURES)), **({"slot": "00:1f.2"} if self.wild() else {})}
         if self.wild():
             return {"capabilities": {dice.choice(_KEYS): "pm"}, "extended": {dice.choice(_KEYS): dice.choice(_SCALARS)}}
         return {

@@ -39,8 +39,22 @@ class Imported(NamedTuple):
     diagnostics: tuple[Diagnostic, ...]
 
 
-def check(path: StrPath) -> Compiled:
-    """Compile a layout and write nothing; `path` may be the name of a shipped layout, such as nvidia/gh200."""
+def check(path: StrPath, options: Options | None = None) -> Compiled:
+    """Compile a layout, ask its targets whether they can show it, and write nothing.
+
+    `path` may be the name of a shipped layout, such as nvidia/gh200.
+    """
+    from . import emit
+
+    function, found = _compile(path)
+    report = Report()
+    report.diagnostics.extend(found)
+    emit.check(function, options or emit.Options(), report)
+    report.stop_on_errors()
+    return Compiled(function, tuple(report.sorted()))
+
+
+def _compile(path: StrPath) -> Compiled:
     return pipeline.compile_file(*(_shipped(path) or (Path(path), os.fspath(path))))
 
 
@@ -64,18 +78,19 @@ def build(
     from . import emit
     from .emit import Options, writer
 
-    compiled = check(path)
-    guest = compiled.function.guest
+    compiled, found = _compile(path)
+    guest = compiled.guest
     if guest_address is not None:
         segment, bus, device, function = guest_address
         guest = guest._replace(segment=segment, bus=bus, device=device, function=function)
     if first_node is not None:
         guest = guest._replace(first_node=first_node)
     report = Report()
-    artifacts = emit.artifacts(replace(compiled.function, guest=guest), options or Options(), report)
+    report.diagnostics.extend(found)
+    artifacts = emit.artifacts(replace(compiled, guest=guest), options or Options(), report)
     changed = writer.write_all(Path(folder), artifacts)
     files = tuple(Path(folder) / artifact.name for artifact in artifacts)
-    return Built(compiled.function, files, tuple(changed), (*compiled.diagnostics, *report.sorted()))
+    return Built(compiled, files, tuple(changed), tuple(report.sorted()))
 
 
 def import_capture(path: StrPath, slot: str | None = None) -> Imported:
@@ -100,7 +115,7 @@ def is_layout(path: StrPath) -> bool:
 def load(path: StrPath, slot: str | None = None) -> Compiled:
     """The function of a layout (.yaml) or, by way of `import_capture`, of a capture."""
     if is_layout(path):
-        return check(path)
+        return _compile(path)
     imported = import_capture(path, slot)
     source = Source(f"{os.fspath(path)}", imported.text)
     compiled = pipeline.compile_source(source, Path(path))

@@ -40,7 +40,7 @@ def compile_source(source: Source, path: Path) -> Compiled:
     tree = spec.resolve(loader.parse(source), path, find_layout, report)
     layout = spec.device_layout(tree, report)
     captured, walked = _capture(layout, tree, path, report)
-    physical = device.physical(layout, tree, report, walked)
+    physical = device.physical(layout, tree, report, captured, walked)
     function = passes.compile_function(layout, tree, report, captured, physical)
     return Compiled(function, tuple(report.sorted()))
 
@@ -65,9 +65,11 @@ def _capture(
         return b"", []
     from . import capture  # most layouts name none
 
-    where = path.parent / entry.capture
+    span = tree.span_of("physical", "capture")
+    # A base names its capture from where the base stands.
+    named_in = path if span.source is tree.span.source else Path(span.path)
+    where = named_in.parent / entry.capture
     if not loader.exists(where):
-        span = tree.span_of("physical", "capture")
         message = f"cannot read '{entry.capture}': no such file"
         raise failure("VPCI1001", span, message, help="the path counts from this file")
     read = capture.read(where, entry.slot, entry.capture)

@@ -13,20 +13,20 @@ from collections.abc import Iterable
 from ..diagnostics import Report, Source, Span
 from .model import MAX_SPACE, BarFact, Draft, byte_span, full_slot
 
-MAX_FUNCTIONS = 65_536
+MAX_FUNCTIONS = 16_384  # more than any machine has
 MAX_COMPLAINTS = 5  # of one function
 MAX_RUNS = 512  # of one function: a dump in order has one
 _FEWEST = 4  # octets in the first row of a function whose slot line is gone; prose has none so after a colon
 
 _QUOTE = r"[> \t]*"
 _ROW = re.compile(rf"{_QUOTE}([0-9a-fA-F]{{2,3}}):((?:[ \t]+[0-9a-fA-F]{{2}})+)\s*\Z")
-_DAMAGED_ROW = re.compile(rf"{_QUOTE}([0-9a-fA-F]{{2,3}}):[ \t]+(\S.*?)\s*\Z")
+_DAMAGED_ROW = re.compile(rf"{_QUOTE}([0-9a-fA-F]{{2,3}}):[ \t]+(\S.*)")
 _HEAD = re.compile(r"[> ]*((?:[0-9a-fA-F]{4,8}:)?[0-9a-fA-F]{2}:[01][0-9a-fA-F]\.[0-7])(?=\s|\Z)")
 _ANY_ROW = re.compile(rf"(?:\A|[\r\n]){_QUOTE}[0-9a-fA-F]{{2,3}}:(?:[ \t]+[0-9a-fA-F]{{2}}){{{_FEWEST}}}".encode())
 _OCTET = re.compile(r"[0-9a-fA-F]{2}")
 _IDS = re.compile(r"\[([0-9a-f]{4}):([0-9a-f]{4})\]|^[0-9a-f]{4}: ([0-9a-f]{4}):([0-9a-f]{4})\b")
 _SIZE = re.compile(r"\[size=(\d{1,12})([KMGT]?)\]")
-_PLACE = re.compile(r"(?:Region (\d): )?(?:\[\w+\] ?)*(I/O ports|Memory|Expansion ROM) at (\S+)")
+_PLACE = re.compile(r"(?:Region (\d): )?(?:\[\w{1,20}\] ?){0,4}(I/O ports|Memory|Expansion ROM) at (\S+)")
 _DRIVER = re.compile(r"Kernel driver in use: (\S+)")
 _OFFSETS = {f"{offset:02x}": offset for offset in range(0, MAX_SPACE, 16)}
 _UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
@@ -72,6 +72,10 @@ class _Reader:
     def run(self) -> None:
         row, offsets, from_hex = _ROW.match, _OFFSETS, bytes.fromhex
         for number, line in enumerate(io.StringIO(self.source.text, newline=None), 1):
+            if len(self.drafts) > MAX_FUNCTIONS:
+                span = self.drafts.pop().origin
+                self.report.add("VPCI1710", span, f"file has more than {MAX_FUNCTIONS:,} functions")
+                break
             offset, _, rest = line.partition(": ")
             if offset in offsets:  # a row as lspci writes it: nearly every line of a large capture
                 try:
@@ -86,10 +90,6 @@ class _Reader:
                 self._row(number, int(found[1], 16), bytes.fromhex(found[2]))
             elif not line.isspace():
                 self._words(number, line)
-            if len(self.drafts) > MAX_FUNCTIONS:
-                span = self.drafts.pop().origin
-                self.report.add("VPCI1710", span, f"file has more than {MAX_FUNCTIONS:,} functions")
-                break
         self._end()
 
     def _start(self, draft: Draft) -> Draft:
@@ -173,7 +173,7 @@ class _Reader:
             driver = _DRIVER.search(line)
             draft_or_none.driver = driver[1][:64] if driver else ""
         else:
-            row = _DAMAGED_ROW.match(line)
+            row = _DAMAGED_ROW.match(line.rstrip())
             if row is not None:
                 self._damaged_row(draft_or_none, number, int(row[1], 16), row[2])
 

@@ -72,7 +72,8 @@ def _string(words: str) -> str:
     return '"' + words.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def _identity(plan: Plan) -> Iterator[str]:
+def _ids(plan: Plan) -> list[str]:
+    """What the device says that it is, as keys of `identity` and of `physical`."""
     data = plan.capture.data
     view = View(plan.header, data.ljust(256, b"\0"))
     items = [
@@ -84,9 +85,14 @@ def _identity(plan: Plan) -> Iterator[str]:
     if any(register.name == "subsystem" for register in plan.header.registers):
         ids = (view.get(view.locate("subsystem_vendor")), view.get(view.locate("subsystem")))
         items.append(f'subsystem: "{ids[0]:04x}:{ids[1]:04x}"')
+    return items
+
+
+def _identity(plan: Plan) -> Iterator[str]:
+    items = _ids(plan)
     if plan.header.id:
         items.append(f"header_type: {plan.header.id}")
-    if data[0x0E] & 0x80:
+    if plan.capture.data[0x0E] & 0x80:
         items.append("multifunction: true")
     return _flow("identity: {", items, "}")
 
@@ -222,15 +228,13 @@ def _range(one: tuple[int, int]) -> str:
 
 
 def _physical(plan: Plan) -> list[str]:
-    lines: list[str] = []
+    lines = [] if plan.capture.virtual else [f"  {item}" for item in _ids(plan)]
     for key, structures in (("capabilities", plan.standard), ("extended", plan.extended)):
         if structures:
             lines += _flow(f"  {key}: {{", [f"{one.link.offset:#x}: {one.cap}" for one in structures], "}")
     if plan.used:
         lines += _flow("  used: [", [_range(one) for one in plan.used], "]")
-    return (
-        [_commented("physical:", "where the device has what: a copied structure cannot move"), *lines] if lines else []
-    )
+    return [_commented("physical:", "the device itself: its ids, and where it has what"), *lines] if lines else []
 
 
 def _end(plan: Plan) -> Iterator[str]:

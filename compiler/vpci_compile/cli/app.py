@@ -14,6 +14,7 @@ from .outcome import NO, Format, State, colours, complain, say
 if TYPE_CHECKING:
     from ..pipeline import Compiled
 
+# Whether a file can be read is for our own diagnostics to say: `readable=False` keeps typer from it.
 # In the help texts below, click leaves the lines after a \b as they are.
 app = typer.Typer(
     name="vpci-compile",
@@ -42,11 +43,15 @@ class _Command(TyperCommand):
 _CAPTURE = "lspci -xxxx text, a sysfs device folder, or raw bytes"
 _FUNCTION = f"A layout, or a capture: {_CAPTURE}."
 LayoutArgument = Annotated[
-    Path, typer.Argument(metavar="LAYOUT", help="A layout (.yaml), or the name of a shipped one (nvidia/gh200).")
+    Path,
+    typer.Argument(
+        metavar="LAYOUT", help="A layout (.yaml), or the name of a shipped one (nvidia/gh200).", readable=False
+    ),
 ]
 SlotOption = Annotated[
     str | None, typer.Option("--slot", metavar="BDF", help="Which function of a capture that holds several: 3d:00.0.")
 ]
+QemuOption = Annotated[str, typer.Option(metavar="X.Y", help="The QEMU that will run it.")]
 FormatOption = Annotated[
     Format, typer.Option("--format", help="How diagnostics are written: text to stderr, json and sarif to stdout.")
 ]
@@ -55,13 +60,13 @@ FormatOption = Annotated[
 @app.command(cls=_Command, short_help="Compile a layout and write all of its outputs, or none.")
 def build(
     layout: LayoutArgument,
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the outputs.")] = Path(
-        "out"
-    ),
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the outputs.", readable=False)
+    ] = Path("out"),
     host_address: Annotated[
         str, typer.Option(metavar="BDF", help="The device on the host, for the QEMU arguments.")
     ] = "0000:01:00.0",
-    qemu_version: Annotated[str, typer.Option(metavar="X.Y", help="The QEMU that will run it.")] = "11.1",
+    qemu_version: QemuOption = "11.1",
     guest_address: Annotated[
         str | None, typer.Option(metavar="BDF", help="Guest address, for the SRAT; instead of the layout's.")
     ] = None,
@@ -101,10 +106,14 @@ def build(
 
 
 @app.command(cls=_Command, short_help="Check a layout and write nothing.")
-def check(layout: LayoutArgument, format: FormatOption = Format.TEXT) -> None:  # noqa: A002 - the option's name
+def check(
+    layout: LayoutArgument,
+    qemu_version: QemuOption = "11.1",
+    format: FormatOption = Format.TEXT,  # noqa: A002 - the option's name
+) -> None:
     """Check a layout and write nothing: exit 0 when it is fine, 1 when it has errors.
 
-    Whether a target can show the function is what `build` finds out.
+    The targets that the layout names are asked, too, whether they can show the function.
 
     \b
     Examples:
@@ -112,9 +121,10 @@ def check(layout: LayoutArgument, format: FormatOption = Format.TEXT) -> None:  
       vpci-compile check nic.yaml --format sarif > findings.sarif
     """
     from .. import api
+    from ..emit import Options
 
     State.format = format
-    compiled = api.check(layout)
+    compiled = api.check(layout, Options(qemu_version=_version(qemu_version)))
     complain(compiled.diagnostics)
     if format is Format.TEXT:
         say(f"{layout}: fine, contract {compiled.function.digest}")
@@ -122,16 +132,19 @@ def check(layout: LayoutArgument, format: FormatOption = Format.TEXT) -> None:  
 
 @app.command("import", cls=_Command, short_help="Write the layout that describes a captured function.")
 def import_(
-    capture: Annotated[Path, typer.Argument(metavar="CAPTURE", help=f"A real device: {_CAPTURE}.")],
+    capture: Annotated[Path, typer.Argument(metavar="CAPTURE", help=f"A real device: {_CAPTURE}.", readable=False)],
     slot: SlotOption = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Where to write it (default: standard output)."),
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="Where to write it (default: standard output).", readable=False
+        ),
     ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Write over FILE, if it is there.")] = False,
 ) -> None:
     """Write the layout that describes a captured function, every byte accounted for.
 
-    Capture as root: others see the first 64 bytes only.
+    Capture as root, others see the first 64 bytes only; and with -vv, for the sizes of the BARs.
 
     \b
     Examples:
@@ -142,6 +155,8 @@ def import_(
     from .. import api
     from ..emit import Artifact, writer
 
+    if output is not None and output.exists() and not force:
+        raise typer.BadParameter(f"'{output}' is there already; --force writes over it", param_hint="--output")
     imported = api.import_capture(capture, slot)
     complain(imported.diagnostics)
     if output is None:
@@ -153,7 +168,8 @@ def import_(
 
 @app.command(cls=_Command, short_help="Draw the configuration space of a layout or a capture.")
 def show(
-    function: Annotated[Path, typer.Argument(metavar="FUNCTION", help=_FUNCTION)], slot: SlotOption = None
+    function: Annotated[Path, typer.Argument(metavar="FUNCTION", help=_FUNCTION, readable=False)],
+    slot: SlotOption = None,
 ) -> None:
     """Draw the configuration space: what is where, who owns it, what is free.
 
@@ -175,7 +191,8 @@ def explain(
         str, typer.Argument(metavar="WHAT", help="A layout, a capture, or the code of a diagnostic: VPCI1304.")
     ],
     offset: Annotated[
-        str | None, typer.Argument(metavar="OFFSET", help="A byte of the configuration space: 0x68, 104.")
+        str | None,
+        typer.Argument(metavar="OFFSET", help="A byte, 0x68, or a name, pcie.devctl."),
     ] = None,
     slot: SlotOption = None,
 ) -> None:
@@ -184,6 +201,7 @@ def explain(
     \b
     Examples:
       vpci-compile explain nvidia/gh200 0x68
+      vpci-compile explain nvidia/gh200 pcie.devctl
       vpci-compile explain VPCI1304
     """
     if re.fullmatch(r"(?i)VPCI[0-9]{1,4}", what) and not Path(what).exists():
@@ -195,13 +213,18 @@ def explain(
         raise typer.BadParameter("say which byte: vpci-compile explain FILE 0x68", param_hint="OFFSET")
     compiled = _load(Path(what), slot, "--slot")
     complain(compiled.diagnostics)
-    say(explanation.explain(compiled.function, _offset(offset, compiled.function.config.size)))
+    named = compiled.function.place_of(offset)
+    say(
+        explanation.explain(
+            compiled.function, _offset(offset, compiled.function.config.size) if named is None else named
+        )
+    )
 
 
 @app.command(cls=_Command, short_help="Compare the migration contracts of two functions.")
 def diff(
-    left: Annotated[Path, typer.Argument(metavar="LEFT", help=_FUNCTION)],
-    right: Annotated[Path, typer.Argument(metavar="RIGHT", help="The other one.")],
+    left: Annotated[Path, typer.Argument(metavar="LEFT", help=_FUNCTION, readable=False)],
+    right: Annotated[Path, typer.Argument(metavar="RIGHT", help="The other one.", readable=False)],
     left_slot: Annotated[str | None, typer.Option(metavar="BDF", help="Which function of the capture LEFT.")] = None,
     right_slot: Annotated[str | None, typer.Option(metavar="BDF", help="Which function of the capture RIGHT.")] = None,
 ) -> None:
@@ -294,7 +317,8 @@ def _offset(text: str, size: int) -> int:
     try:
         offset = int(text, 0)
     except ValueError:
-        raise typer.BadParameter(f"'{text}' is not a number; write 0x68 or 104", param_hint="OFFSET") from None
+        message = f"'{text}' is no byte and no name in this function; write 0x68, 104 or pcie.devctl"
+        raise typer.BadParameter(message, param_hint="OFFSET") from None
     if not 0 <= offset < size:
         raise typer.BadParameter(f"{offset:#x} is outside this space (0x000..{size - 1:#x})", param_hint="OFFSET")
     return offset
@@ -316,5 +340,12 @@ def _bdf(text: str, option: str) -> tuple[int, int, int, int]:
 
 
 def _address(text: str, option: str) -> str:
+    """A host's address: its domain can have more than four digits (Intel VMD, Hyper-V)."""
+    wide, _, rest = text.partition(":")
+    if re.fullmatch(r"[0-9a-fA-F]{5,8}", wide):
+        return f"{wide.lower()}:{_address(rest, option).partition(':')[2]}"
     segment, bus, device, function = _bdf(text, option)
     return f"{segment:04x}:{bus:02x}:{device:02x}.{function}"
+
+
+from . import live_commands  # noqa: E402, F401 - its commands join the application

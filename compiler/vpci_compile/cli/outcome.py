@@ -78,6 +78,11 @@ def guarded(run: Callable[[], object]) -> int:
         if reconfigure is not None:  # a character that the terminal's encoding has not is shown as an escape
             reconfigure(errors="backslashreplace")
     try:
+        os.getcwd()  # noqa: PTH109 - the plainest way to ask
+    except OSError as error:
+        _note(f"vpci-compile: the working folder is gone: {error.strerror}\n")
+        return NO
+    try:
         status = _status(run)
         if sys.stdout is not None:
             sys.stdout.flush()

@@ -1,7 +1,7 @@
 """The registry of codes: one line each. A code is never used for a second meaning.
 
 Ranges: 10 files and YAML, 11 the language, 12 identity and header, 13 capabilities and where they stand,
-14 BARs and regions, 15 rules of single capabilities, 16 migration, 17 captures, 18 targets, 19 NUMA.
+14 BARs and regions, 15 rules of single capabilities, 16 migration, 17 captures, 18 targets, 19 NUMA, 20 live functions.
 Each has a page in docs/errors/ and a smallest failing file in tests/errors/.
 """
 
@@ -54,10 +54,11 @@ _CODES = (
     Code("VPCI1309", "capability given twice", acceptable=True),
     Code("VPCI1310", "extended capabilities without a PCI Express capability", acceptable=True),
     Code("VPCI1311", "copied structure moved"),
-    Code("VPCI1312", "structure placed over the device's registers"),
+    Code("VPCI1312", "structure placed over the device's registers", acceptable=True),
     Code("VPCI1313", "structure placed into a reserved range"),
     Code("VPCI1314", "copied structure that the device has not"),
     Code("VPCI1315", "pointer leads below its space", acceptable=True),
+    Code("VPCI1316", "copied value that the device does not have"),
     Code("VPCI1317", "extended capabilities in a 256-byte space"),
     Code("VPCI1401", "BAR that its slot or kind does not allow"),
     Code("VPCI1402", "64-bit BAR in the last slot"),
@@ -127,6 +128,13 @@ _CODES = (
     Code("VPCI1825", "generic initiator with bus and device swapped", "warning"),
     Code("VPCI1826", "NUMA nodes that QEMU cannot have"),
     Code("VPCI1827", "structure of the device that the layout leaves out"),
+    Code("VPCI1828", "target: driver without migration"),
+    Code("VPCI1829", "target: copied field that reads as zero"),
+    Code("VPCI2001", "no QEMU to verify with"),
+    Code("VPCI2002", "QEMU too old to verify with"),
+    Code("VPCI2003", "QEMU ended before its time"),
+    Code("VPCI2004", "function that QEMU does not take"),
+    Code("VPCI2005", "socket that cannot be made"),
 )
 
 REGISTRY: dict[str, Code] = {code.id: code for code in _CODES}

@@ -174,9 +174,9 @@ def _bars(left: Function, right: Function) -> Iterator[Difference]:
             for name in ("kind", "prefetchable", "size", "length", "caching", "beyond", "enable"):
                 a, b = getattr(one, name), getattr(other, name)
                 if a != b:
-                    title = f"BAR {index} {name}"
+                    title = f"{_bar_title(index)} {name}"
                     yield Difference(
-                        f"bar{index}.{name}",
+                        f"{_bar_name(index)}.{name}",
                         title,
                         one.offset,
                         _bar_word(name, a),
@@ -188,14 +188,22 @@ def _bars(left: Function, right: Function) -> Iterator[Difference]:
             only = one or other
             assert only is not None
             yield Difference(
-                f"bar{index}",
-                f"BAR {index}",
+                _bar_name(index),
+                _bar_title(index),
                 only.offset,
                 _bar_text(one),
                 _bar_text(other),
                 one.origin if one else None,
                 other.origin if other else None,
             )
+
+
+def _bar_name(index: int) -> str:
+    return "rom" if index == ROM_INDEX else f"bar{index}"
+
+
+def _bar_title(index: int) -> str:
+    return "Expansion ROM" if index == ROM_INDEX else f"BAR {index}"
 
 
 def _bar_word(name: str, value: object) -> str:

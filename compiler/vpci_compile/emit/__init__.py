@@ -7,6 +7,14 @@ from ..ir import Function
 from .artifact import Artifact, Options
 
 
+def check(function: Function, options: Options, report: Report) -> None:
+    """Report what the targets that the layout names cannot express."""
+    if "qemu" in function.targets:
+        from . import qemu
+
+        qemu.check(function, options, report)
+
+
 def artifacts(function: Function, options: Options, report: Report) -> list[Artifact]:
     """Every file that the function gives, named after it.
 
@@ -15,15 +23,15 @@ def artifacts(function: Function, options: Options, report: Report) -> list[Arti
     Raises:
         Failed: with those complaints; then nothing is to be written.
     """
-    # Imported here: `check`, `show` and `diff` need none of them.
+    # Imported here: `show` and `diff` need none of them.
     from . import c_header, image, lspci_text, qemu, srat
 
     emitters = [image.emit, lspci_text.emit, c_header.emit, srat.emit]
+    check(function, options, report)
     if "qemu" in function.targets:
-        qemu.check(function, options, report)
         emitters.append(qemu.emit)
     report.stop_on_errors()
     return [artifact for emit in emitters for artifact in emit(function, options)]
 
 
-__all__ = ["Artifact", "Options", "artifacts"]
+__all__ = ["Artifact", "Options", "artifacts", "check"]

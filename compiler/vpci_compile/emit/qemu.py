@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from ..ir import ROM_INDEX, Bar, BarKind, Function, Kind, Origin
@@ -21,6 +21,7 @@ from .qemu_synthesis import gpudirect_place, pasid_values
 
 __all__ = ["check", "emit", "identifier"]
 
+VNDR = 0x09  # the one capability whose body QEMU does not compare (skip-vsc-check)
 IOMMUFD = "iommufd0"  # functions below one vIOMMU share one object of this name
 _WINDOW_GRAIN = 1 << 20  # a bridge's memory windows are counted in MiB (PCIe 6.0 7.5.1.3.8)
 
@@ -99,6 +100,7 @@ def _command(case: Case) -> _Command:
         device["multifunction"] = True
     command = _Command(device, above)
     _host_and_place(case, command)
+    _passed_on(function, command)
     device |= {case.qemu.overrides[name]: value for name, (value, _) in overrides(case).items()}
     device["rombar"] = int(any(bar.index == ROM_INDEX for bar in function.bars))
     _capabilities(case, command)
@@ -160,6 +162,40 @@ def _host_and_place(case: Case, command: _Command) -> None:
             f"{_size(window)} of 64-bit MMIO window, aligned to {_size(largest)} "
             "(virt: -machine highmem-mmio-size=, a power of two, 512G unless said; QEMU 10.0)"
         )
+
+
+def _passed_on(function: Function, command: _Command) -> None:
+    """What Linux and QEMU let through, or compare, though the layout says otherwise."""
+    say = command.requires.append
+    say(
+        "bytes outside every structure read as zero on the device: Linux and QEMU pass reads and writes of them on, "
+        "where the layout says that nobody is there"
+    )
+    made = [s for s in function.structures if s.source is Origin.SYNTHESIZED and s.kind is Kind.EXTENDED]
+    for structure in made:
+        say(
+            f"nothing on the device minds writes to {structure.offset:#x}..{structure.end - 1:#x}: "
+            f"QEMU passes those to the synthesized {structure.name} on as well"
+        )
+    if function.migrates:
+        left_out = ", ".join(dict.fromkeys(_left_out(function)))
+        if left_out:
+            say(
+                f"the same values on both hosts when QEMU starts there, for QEMU compares them at a migration although "
+                f"the layout calls them volatile: {left_out}"
+            )
+
+
+def _left_out(function: Function) -> Iterator[str]:
+    """Registers of copied structures that the device answers and the contract leaves out."""
+    for structure in function.structures:
+        if structure.source is not Origin.COPIED or structure.kind not in (Kind.STANDARD, Kind.EXTENDED):
+            continue
+        for at in function.fields(structure):
+            first, size = at.offset, at.place.size
+            live = ~function.config.number("emulated", first, size) & ~function.config.number("compared", first, size)
+            if live & at.field.mask and not (structure.kind is Kind.STANDARD and structure.id == VNDR):
+                yield f"{structure.name}.{at.register}"
 
 
 def _capabilities(case: Case, command: _Command) -> None:

@@ -83,6 +83,8 @@ class Linux:
     parses_extended_below: frozenset[int]
     drivers: Mapping[str, Driver]
     regions: Mapping[tuple[int, int | None], str]
+    without_migration: tuple[str, ...]
+    reads_zero: tuple[tuple[str, str, tuple[str, ...]], ...]
 
     def driver(self, name: str) -> Driver:
         """The variant driver `name` (as a module, `_` for `-`, or as a driver); an empty one where none is known."""
@@ -151,6 +153,8 @@ def linux() -> Linux:
         visible={Kind(chain): frozenset(row["id"] for row in rows) for chain, rows in plain["visible"].items()},
         parses_extended_below=frozenset(plain["parses_extended_below"]),
         drivers={driver.name: driver for driver in drivers},
+        without_migration=tuple(plain["without_migration"]),
+        reads_zero=tuple((row["cap"], row["register"], tuple(row["fields"])) for row in plain["reads_zero"]),
         regions={(row["type"], row.get("subtype")): row["why"] for row in plain["regions"]},
     )
 

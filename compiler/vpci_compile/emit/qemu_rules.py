@@ -9,6 +9,7 @@ from ..ir import ROM_INDEX, Bar, Function, Kind, Origin, Structure, Style
 from . import qemu_synthesis
 from .artifact import Options
 from .qemu_facts import CONVENTIONAL, PASID, PCIE, PORT, REBAR, ROOT, Case, is_gpudirect
+from .qemu_kernel import check_migration, check_read_as_zero
 
 _MSI, _MSIX, _ATS = 0x05, 0x11, 0x0F
 _CONVENTIONAL_BYTES = 256
@@ -39,6 +40,7 @@ def check(function: Function, options: Options, report: Report) -> None:
     _check_bars(case)
     _check_ids(case)
     _check_nodes(case)
+    check_migration(case)
 
 
 # -- the function as a whole ---------------------------------------------------------------------------------------
@@ -215,6 +217,7 @@ def _check_copied(case: Case, structure: Structure) -> None:
         )
     elif structure.kind is Kind.EXTENDED and structure.id == REBAR:
         _check_resizable(case, structure)
+    check_read_as_zero(case, structure)
 
 
 def _check_express(case: Case, structure: Structure) -> None:
@@ -248,7 +251,7 @@ def _check_express(case: Case, structure: Structure) -> None:
             "VPCI1818",
             structure.origin_of("flags", "version"),
             "PCI Express capability version 0: QEMU shows 1",
-            help="version: 1",
+            help="fields: {flags.version: 1}",
         )
 
 

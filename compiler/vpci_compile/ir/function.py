@@ -260,6 +260,19 @@ class Function:
                 low, width = (0, 8 * place.size) if place.register.blob else (one.low, one.width)
                 yield FieldAt(structure, place.name, one, place, start, 8 * start + low, width)
 
+    def place_of(self, path: str) -> int | None:
+        """The first byte of what `path` names (`pcie`, `pcie.devctl`, `pcie.devctl.mps`), or None."""
+        name, _, rest = path.partition(".")
+        for structure in self.structures:
+            if structure.name != name:
+                continue
+            if not rest:
+                return structure.offset
+            for at in self.fields(structure):
+                if rest in (at.register, f"{at.register}.{at.field.name}"):
+                    return at.bit // 8 if "." in rest else at.offset
+        return None
+
     def fields_at(self, offset: int) -> list[FieldAt]:
         """The fields that have a bit in the byte at `offset`."""
         owner = self.owner(offset)

@@ -24,7 +24,7 @@ PROGRAM = "qemu-system-x86_64"
 
 
 @contextmanager
-def server(function: Function, path: Path, say: Callable[[str], None] | None = None) -> Iterator[Server]:
+def serve(function: Function, path: Path, say: Callable[[str], None] | None = None) -> Iterator[Server]:
     """A server of `function` at the socket `path`; `say` gets a line for each access of the configuration space.
 
     Raises:
@@ -93,7 +93,7 @@ def check(function: Function, place: Place) -> None:
     for one in refusals.refusals(behaviour.standing_alone(function), function.bars, place):
         owner = function.owner(one.offset)
         span = owner.origin if owner is not None and owner.kind is not Kind.HEADER else function.origin
-        report.add("VPCI2004", span, f"QEMU does not take this function: {one.message}", note=one.note)
+        report.add("VPCI2004", span, f"QEMU does not take this function: {one.message}", note=one.note, help=one.help)
     report.stop_on_errors()
 
 
@@ -125,5 +125,5 @@ __all__ = [
     "find_qemu",
     "judge",
     "qemu_view",
-    "server",
+    "serve",
 ]

@@ -16,7 +16,7 @@ MAX_PAGES = 1 << 14
 """Most memory behind all BARs that is really kept (64 MiB): a client that fills more gets ENOMEM."""
 
 Watch = Callable[[str, int, int, int], None]
-"""Told of every access of the configuration space: "read" or "write", offset, size in bytes, value."""
+"""Told of every access of the configuration space ("read" or "write", offset, size in bytes, value), and of resets."""
 
 _COMMAND = 0x04
 _IO_ENABLE, _MEMORY_ENABLE = 0x1, 0x2
@@ -108,6 +108,8 @@ class Device:
 
     def reset(self) -> None:
         """A function-level reset: the image again, and memory of zeros."""
+        if self._watch is not None:
+            self._watch("reset", 0, 0, 0)
         self.state[:] = self.config.value
         for memory in self._memory.values():
             memory.clear()

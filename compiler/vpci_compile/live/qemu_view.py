@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from ..ir import ROM_INDEX, Bar, ConfigSpace
 
-PCI_SIZE, EXPRESS_SIZE = 256, 4096
+HEADER_END, PCI_SIZE, EXPRESS_SIZE = 0x40, 256, 4096
 STATUS, HEADER_TYPE, BARS, BARS_END, ROM, CAP_POINTER = 0x06, 0x0E, 0x10, 0x28, 0x30, 0x34
 CAP_LIST, MULTIFUNCTION = 0x10, 0x80
 COMMAND = 0x04
@@ -72,12 +72,12 @@ class Extended(NamedTuple):
 def standard_chain(config: ConfigSpace) -> list[Standard]:
     """The standard chain as QEMU walks it; ends at a loop."""
     found: list[tuple[int, int]] = []
-    if config.size < 0x40 or not config.value[STATUS] & CAP_LIST:
+    if config.size < HEADER_END or not config.value[STATUS] & CAP_LIST:
         return []
-    offset = config.value[CAP_POINTER] & 0xFC
+    offset = config.value[CAP_POINTER]  # QEMU takes pointers as they are; a guest ignores the low two bits
     while offset and offset + 1 < config.size and offset not in [at for _, at in found]:
         found.append((config.value[offset], offset))
-        offset = config.value[offset + 1] & 0xFC
+        offset = config.value[offset + 1]
     ends = sorted([at for _, at in found] + [PCI_SIZE])
     return [Standard(number, at, next(end for end in ends if end > at) - at) for number, at in found]
 
@@ -213,8 +213,6 @@ class _Rewrite:
         self.put(CAP_POINTER, 1, 0xFF, offsets[0])
         for at, following in pairwise(offsets):
             self.put(at + 1, 1, 0xFF, following)
-        if not kept:
-            self.put(STATUS, 1, CAP_LIST, 0)
 
     def _express(self, one: Standard) -> bool:
         """Rewrite the PCI Express capability for its place; False where it is hidden (vfio_setup_pcie_cap)."""

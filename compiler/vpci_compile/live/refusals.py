@@ -11,9 +11,11 @@ from typing import NamedTuple
 
 from ..ir import Bar, BarKind, ConfigSpace
 from .qemu_view import (
+    CAP_LIST,
     CAP_POINTER,
     ENDPOINT,
     EXPRESS,
+    HEADER_END,
     HEADER_TYPE,
     INTEGRATED,
     LEGACY,
@@ -23,6 +25,7 @@ from .qemu_view import (
     PCI_SIZE,
     PM,
     ROM,
+    STATUS,
     Extended,
     Place,
     Standard,
@@ -33,16 +36,18 @@ from .qemu_view import (
 
 _PM_LENGTH, _MSIX_LENGTH = 8, 12
 _MSIX_ENTRY = 16
+_MSI_MOST = 5  # as a power of two
 _BRIDGE_BARS = 2
 _LEAST_EXTENDED = 8
 
 
 class Refusal(NamedTuple):
-    """Why QEMU does not take an image: the byte, what is wrong, what QEMU does or says."""
+    """Why QEMU does not take an image: the byte, what is wrong, what QEMU does or says, a way out if there is one."""
 
     offset: int
     message: str
     note: str
+    help: str = ""
 
 
 def refusals(config: ConfigSpace, bars: Sequence[Bar], place: Place) -> list[Refusal]:
@@ -58,9 +63,8 @@ def refusals(config: ConfigSpace, bars: Sequence[Bar], place: Place) -> list[Ref
             found.extend(_express(config, one))
         elif one.id == MSIX:
             found.extend(_msix(config, one, bars))
-    # As in the view: the extended chain is looked at only behind a standard one, on an express bus.
-    if chain and place is not Place.CONVENTIONAL and config.size > PCI_SIZE and config.number("value", PCI_SIZE, 4):
-        found.extend(_extended(extended_chain(config)))
+    if config.size > PCI_SIZE and config.number("value", PCI_SIZE, 4):
+        found.extend(_extended(extended_chain(config), rebuilt=bool(chain) and place is not Place.CONVENTIONAL))
     return found
 
 
@@ -85,19 +89,15 @@ def _registers(config: ConfigSpace, bars: Sequence[Bar]) -> Iterator[Refusal]:
 
 
 def _standard(config: ConfigSpace, chain: list[Standard]) -> Iterator[Refusal]:
-    if chain:
-        last = chain[-1]
-        leads = config.value[last.offset + 1] & 0xFC
-        if any(one.offset == leads for one in chain):
-            yield Refusal(
-                last.offset + 1, f"the standard chain loops: back to {leads:#x}", "QEMU never comes to an end"
-            )
-        elif leads + 1 >= config.size:
-            yield Refusal(last.offset + 1, f"a pointer leads to {leads:#x}, outside the space", "nothing is there")
-        if any(one.offset < 0x40 for one in chain):
-            yield Refusal(
-                CAP_POINTER, "a capability stands in the header", "QEMU reports an overlap, or takes it as it is"
-            )
+    listed = config.value[STATUS] & CAP_LIST
+    at = chain[-1].offset + 1 if chain else CAP_POINTER
+    leads = config.value[at] if listed else 0
+    if any(one.offset == leads for one in chain):
+        yield Refusal(at, f"the standard chain loops: back to {leads:#x}", "QEMU never comes to an end")
+    elif leads and leads + 1 >= config.size:
+        yield Refusal(at, f"a pointer leads to {leads:#x}, to the end of the space", "QEMU reads on, and may never end")
+    if any(one.offset < HEADER_END for one in chain):
+        yield Refusal(CAP_POINTER, "a capability stands in the header", "QEMU makes registers there read-only")
     for one in chain:
         control = config.number("value", one.offset + 2, 2)
         length = {
@@ -105,6 +105,12 @@ def _standard(config: ConfigSpace, chain: list[Standard]) -> Iterator[Refusal]:
             MSIX: _MSIX_LENGTH,
             MSI: 10 + (4 if control & 0x80 else 0) + (10 if control & 0x100 else 0),
         }.get(one.id, 2)
+        if one.id == MSI and control >> 1 & 7 > _MSI_MOST:
+            yield Refusal(
+                one.offset + 2,
+                f"the MSI capability has 2^{control >> 1 & 7} vectors, {1 << _MSI_MOST} are the most",
+                "QEMU aborts in msi_init (nr_vectors <= PCI_MSI_VECTORS_MAX)",
+            )
         if one.room < length:
             yield Refusal(
                 one.offset,
@@ -134,8 +140,10 @@ def _msix(config: ConfigSpace, one: Standard, bars: Sequence[Bar]) -> Iterator[R
         note = "QEMU says: hardware reports invalid configuration, MSIX PBA outside of specified BAR, or: table & pba "
         note += "overlap, or they don't fit in BARs"
         if bar is None or bar.kind is BarKind.IO:
-            known = "is an I/O BAR" if bar is not None else "has no size"
-            yield Refusal(one.offset + at, f"the MSI-X {name} is in BAR {index}, which {known}", note)
+            known, way_out = "is an I/O BAR", ""
+            if bar is None:
+                known, way_out = "has no size", f"give BAR {index} its size in the layout; a capture may not know it"
+            yield Refusal(one.offset + at, f"the MSI-X {name} is in BAR {index}, which {known}", note, way_out)
         elif bar.size is not None and start + size > bar.size:
             where = f"{start:#x}..{start + size - 1:#x}"
             yield Refusal(one.offset + at, f"the MSI-X {name} at {where} ends outside BAR {index}", note)
@@ -145,7 +153,8 @@ def _msix(config: ConfigSpace, one: Standard, bars: Sequence[Bar]) -> Iterator[R
         yield Refusal(one.offset + 8, "MSI-X table and PBA overlap", "QEMU says: table & pba overlap")
 
 
-def _extended(chain: list[Extended]) -> Iterator[Refusal]:
+def _extended(chain: list[Extended], *, rebuilt: bool) -> Iterator[Refusal]:
+    """QEMU looks for capabilities along the chain in any case, and builds it anew where `rebuilt`."""
     last = chain[-1]
     if last.next and any(one.offset == last.next for one in chain):
         yield Refusal(
@@ -155,10 +164,10 @@ def _extended(chain: list[Extended]) -> Iterator[Refusal]:
         yield Refusal(
             last.offset + 2,
             f"a pointer of the extended chain leads to {last.next:#x}, below 0x100",
-            "QEMU aborts in pcie_add_capability (offset >= PCI_CONFIG_SPACE_SIZE)",
+            "QEMU aborts in pcie_find_capability_list or pcie_add_capability",
         )
     for one in chain:
-        if one.room < _LEAST_EXTENDED:
+        if rebuilt and one.room < _LEAST_EXTENDED:
             yield Refusal(
                 one.offset,
                 f"extended capability {one.id:#06x} at {one.offset:#x} has {one.room} bytes up to the next one, "

@@ -82,8 +82,8 @@ class Server:
                     client, _ = self._listener.accept()
                     with client:
                         client.settimeout(PATIENCE_S)
-                        self.device.reset()
                         _Connection(self, client).serve()
+                self.device.reset()  # whatever the client left behind
 
     def _wait(self, one: socket.socket, deadline: float | None) -> None:
         """Until there is something to read; raises _Stopped on `stop`, _Gone at the deadline."""
@@ -119,11 +119,8 @@ def _listen(path: Path) -> socket.socket:
     try:
         with contextlib.suppress(FileNotFoundError):
             fresh.unlink()
-        old = os.umask(0o177)  # the mode from the first moment on, not some time after it
-        try:
-            listener.bind(os.fspath(fresh))
-        finally:
-            os.umask(old)
+        listener.bind(os.fspath(fresh))
+        fresh.chmod(0o600)  # nobody can connect before it listens
         listener.listen(1)
         fresh.rename(path)
     except OSError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from ..catalog import View
 from ..ir import FieldAt, Function, Kind, Origin
 
 _LONGEST = 8
@@ -17,13 +18,16 @@ class Trace:
 
     def __init__(self, function: Function, say: Callable[[str], None]) -> None:
         self._say = say
-        self._size = function.config.size
+        self._function = function
         self._registers = _registers(function)
 
     def __call__(self, what: str, offset: int, size: int, value: int) -> None:
-        """`what` is read or write; `offset` and `size` in bytes."""
+        """`what` is read, write or reset; `offset` and `size` in bytes (0 of a reset)."""
+        if not size:
+            self._say(what)
+            return
         if size > _LONGEST:
-            whole = "the whole space" if (offset, size) == (0, self._size) else f"{size} bytes"
+            whole = "the whole space" if (offset, size) == (0, self._function.config.size) else f"{size} bytes"
             self._say(f"{what} {offset:#04x}..{offset + size - 1:#04x} {whole}")
             return
         parts = [self._part(offset, size, value, row) for row in self._at(offset, size)]
@@ -44,7 +48,7 @@ class Trace:
         first, last = max(offset, row.offset), min(offset + size, row.offset + row.size)
         seen = value >> 8 * (first - offset) & (1 << 8 * (last - first)) - 1
         name = row.name if first == row.offset else f"{row.name}+{first - row.offset}"
-        said = [word for one in row.fields if (word := _field(one, first, last, seen))]
+        said = [word for one in row.fields if (word := _field(self._function, one, first, last, seen))]
         return f"{name} = {seen:#0{2 + 2 * (last - first)}x}" + (f" ({', '.join(said)})" if said else "")
 
 
@@ -76,14 +80,16 @@ def _registers(function: Function) -> dict[int, list[_Register]]:
     return by_byte
 
 
-def _field(one: FieldAt, first: int, last: int, seen: int) -> str:
+def _field(function: Function, one: FieldAt, first: int, last: int, seen: int) -> str:
     """`memory` for a set bit, `name=value` for more of them; "" for zero, or where the access does not reach it all."""
     if one.place.register.blob or not 8 * first <= one.bit or one.bit + one.width > 8 * last:
         return ""
     raw = seen >> (one.bit - 8 * first) & (1 << one.width) - 1
-    if raw == 0:
-        return ""
-    if one.width == 1:
-        return one.field.name
-    named = next((value.title or value.name for value in one.field.values if value.value == raw), f"{raw:#x}")
-    return f"{one.field.name}={named}"
+    if raw == 0 or one.width == 1:
+        return one.field.name if raw else ""
+    structure = one.structure
+    body = bytearray(function.config.value[structure.offset : structure.end])
+    body[first - structure.offset : last - structure.offset] = seen.to_bytes(last - first, "little")
+    assert structure.capability is not None
+    view = View(structure.capability, body, structure.length, function.structures[0].id)
+    return f"{one.field.name}={view.decode(one.place, one.field)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..ir import Function
 from .qemu_view import Place
-from .verify import AFTER, ONES, RESET, ZEROS, Verdict
+from .verify import RESET, Verdict
 
 _MOST = 24  # mismatches that are shown
 _PLACES = {
@@ -42,7 +42,7 @@ def render(verdict: Verdict, release: tuple[int, int]) -> str:
 
 
 def _dwords(verdict: Verdict) -> int:
-    wrong = {one.offset for one in verdict.mismatches if one.what in (ONES, ZEROS, AFTER)}
+    wrong = {one.offset for one in verdict.mismatches if one.what != RESET}
     return verdict.expected.size // 4 - len(wrong)
 
 

@@ -53,7 +53,8 @@ class Verdict(NamedTuple):
         )
 
 
-RESET, ONES, ZEROS, AFTER = "at reset", "after writing ones", "after writing zeros", "in the end"
+RESET, ONES, ZEROS = "at reset", "after writing ones", "after writing zeros"
+BACK, AFTER = "after writing it back", "in the end"
 
 
 def verify(program: Path, functions: Sequence[Function], place: Place, folder: Path | None = None) -> list[Verdict]:
@@ -133,27 +134,41 @@ def _judge(machine: qtest.Machine, seat: tuple[int, int], function: Function, pl
     expected = view.config
     state = bytearray(expected.value)
     found = list(_differences(RESET, bytes(state), machine.space(*seat, expected.size)))
-    offsets = range(0, expected.size, _DWORD)
-    patterns = _patterns(alone, behaviour.pulses(function), expected.size)
+    probes = list(_probes(expected, state, _patterns(alone, behaviour.pulses(function), expected.size)))
     texts: list[str] = []
-    for offset in offsets:
-        before = int.from_bytes(state[offset : offset + _DWORD], "little")
-        for value in (patterns[offset // _DWORD], 0):
-            texts.append(qtest.write(*seat, offset, _DWORD, value))
-            texts.append(qtest.read(*seat, offset, _DWORD))
-        texts.append(qtest.write(*seat, offset, _DWORD, before))
-    answers = machine.commands(texts)
-    for number, offset in enumerate(offsets):
-        before = int.from_bytes(state[offset : offset + _DWORD], "little")
-        for at, what, value in ((1, ONES, patterns[number]), (3, ZEROS, 0)):
-            ir.write(expected, state, offset, _DWORD, value, _nobody)
-            wanted = int.from_bytes(state[offset : offset + _DWORD], "little")
-            answer = int(answers[5 * number + at], 16)
-            if answer != wanted:
-                found.append(Mismatch(offset, what, wanted, answer))
-        ir.write(expected, state, offset, _DWORD, before, _nobody)
+    for one in probes:
+        texts.append(qtest.write(*seat, one.offset, _DWORD, one.value))
+        texts.append(qtest.read(*seat, one.offset, _DWORD))
+    answers = [int(answer, 16) for answer in machine.commands(texts)[1::2]]
+    for one, answer in zip(probes, answers, strict=True):
+        if answer != one.wanted:
+            found.append(Mismatch(one.offset, one.what, one.wanted, answer))
     found.extend(_differences(AFTER, bytes(state), machine.space(*seat, expected.size)))
     return Verdict(function, place, expected, view.changes, tuple(found))
+
+
+class _Probe(NamedTuple):
+    """A dword that is written, and what it must read then."""
+
+    offset: int
+    what: str
+    value: int
+    wanted: int
+
+
+def _probes(expected: ConfigSpace, state: bytearray, patterns: Sequence[int]) -> Iterator[_Probe]:
+    """Each dword: ones, then zeros, then what it had before; `state` is what it all must lead to.
+
+    Where ones leave zeros behind, and must, zeros would prove nothing.
+    """
+    for offset, ones in zip(range(0, expected.size, _DWORD), patterns, strict=True):
+        before = int.from_bytes(state[offset : offset + _DWORD], "little")
+        for what, value in ((ONES, ones), (ZEROS, 0), (BACK, before)):
+            ir.write(expected, state, offset, _DWORD, value, _nobody)
+            wanted = int.from_bytes(state[offset : offset + _DWORD], "little")
+            yield _Probe(offset, what, value, wanted)
+            if (before, wanted) == (0, 0):
+                break
 
 
 def _patterns(config: ConfigSpace, pulses: bytes, size: int) -> list[int]:

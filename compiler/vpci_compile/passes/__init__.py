@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ..diagnostics import REGISTRY, Report, nearest
 from ..ir import Function, Guest, Kind, Origin, Physical, Structure, Style
 from ..loader import Node
-from . import bars, chains, check_header, check_migration, check_rules, check_space, drafts, image, place
+from . import bars, chains, check_capture, check_header, check_migration, check_rules, check_space, drafts, image, place
 from .work import Draft, Work
 
 if TYPE_CHECKING:
@@ -33,11 +33,13 @@ def compile_function(
     chains.link(work)
     check_header.check(work)
     check_space.check(work)
+    check_capture.check(work)
     chains.check(work)
     check_rules.check(work)
     config = image.compose(work)
     check_migration.check(work, config)
     report.stop_on_errors()
+    chains.credit(work)
     guest = layout.guest
     segment, bus, device, function = guest.address
     return Function(
@@ -45,7 +47,7 @@ def compile_function(
         version=layout.version,
         about=layout.about,
         config=config,
-        structures=(_structure(work.header), *map(_structure, work.drafts), *_loose(work)),
+        structures=(_structure(work.header), *_loose(work), *map(_structure, work.drafts)),
         bars=tuple(work.bars),
         regions=tuple(work.regions),
         guest=Guest(guest.place, segment, bus, device, function, layout.initiators, guest.first_node),

@@ -55,7 +55,8 @@ def build(work: Work) -> None:
                 backing.length if backing else entry.size,
                 Origin(entry.source),
                 caching,
-                Beyond(backing.beyond) if backing else Beyond.ONES,
+                # Where the memory fills the BAR there is no beyond: two ways to say one thing are one contract.
+                Beyond(backing.beyond) if backing and backing.length != entry.size else Beyond.ONES,
                 enable,
                 span,
             )
@@ -166,6 +167,14 @@ def _checks(work: Work, key: str, entry: BarEntry) -> None:
             f"address {entry.address:#x} does not fit into the {room} bits of {_A[kind]}",
             note="PCIe 6.0 7.5.1.2.1: only a 64-bit memory BAR reaches beyond 4 GiB",
             help="kind: mem64" if kind is BarKind.MEM32 else (),
+        )
+    if entry.source == "synthesized" and size is None and entry.region is None:
+        report.add(
+            "VPCI1406",
+            tree.key_of("bars", key),
+            f"BAR {key} is synthesized and has no size",
+            note="nobody but the layout can say what the guest sizes",
+            help="size: a power of two, in bytes",
         )
     if not entry.sizing:
         report.add(

@@ -70,6 +70,21 @@ def _stub(work: Work) -> None:
             draft.body[0:4] = ((following.offset if following else 0) << 20).to_bytes(4, "little")
 
 
+def credit(work: Work) -> None:
+    """Let each pointer lead to the YAML that decided it: the entry that it points at. To be called after all checks."""
+    for chain, names in ((work.standard, ("next",)), (work.extended, ("header.next",))):
+        for index, draft in enumerate(chain):
+            following = next((d for d in chain[index + 1 :] if d.linked or not draft.linked), None)
+            stated = draft.entry is not None and draft.entry.next is not None
+            where = work.at(draft, "next") if stated else work.at(following) if following is not None else None
+            if where is not None:
+                draft.origins.update(dict.fromkeys(names, where))
+    first = next((draft for draft in work.standard if draft.linked), None)
+    if first is not None:
+        for path in (CAP_PTR, STATUS_CAP_LIST):
+            work.header.origins.setdefault(path, work.at(first))
+
+
 def check(work: Work) -> None:
     """Walk both chains as a guest does; reports VPCI1306..1308, 1315 and VPCI1204.
 

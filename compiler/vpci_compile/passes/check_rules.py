@@ -63,6 +63,8 @@ def _msix(work: Work, msix: Draft) -> None:
         bar = next((bar for bar in work.bars if bar.index == part.bir), None)
         if bar is not None and bar.kind not in (BarKind.IO, BarKind.ROM):
             _inside(work, msix, part, bar, vectors)
+        elif work.find("ea") is not None:
+            continue  # Enhanced Allocation gives a function BARs that no register shows
         elif work.layout.bars or work.layout.migration.migrates:
             _no_bar(work, msix, part, bar)
     if table.bir == pba.bir and table.start < pba.end and pba.start < table.end:

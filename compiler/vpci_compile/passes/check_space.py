@@ -168,6 +168,8 @@ def _overlap(work: Work, first: _Run, second: _Run) -> None:
 def _can_end(draft: Draft, length: int) -> bool:
     """Whether a structure can be so short: its length is the layout's own choice."""
     known = draft.capability
+    if draft.source != "synthesized":
+        return False
     stated = known is None or any(one.name == "length" for register in known.registers for one in register.fields)
     return length > draft.chain.header_bytes and stated
 
@@ -276,14 +278,13 @@ def _of_device(work: Work, chain: Chain, offset: int) -> Span | None:
 
 
 def _over_device(work: Work, run: _Run) -> None:
-    device, draft = work.physical, run.draft
+    device = work.physical
     assert device is not None
     clash: list[tuple[int, int, str, Span | None]] = []
     for kind, number, offset, length in device.structures:
         chain = Chain(kind.value)
-        if draft is None or (chain, number, offset) != (draft.chain, draft.id, draft.offset):
-            what = f"the device's own {_called(chain, number)}"
-            clash.append((offset, offset + length, what, _of_device(work, chain, offset)))
+        what = f"the device's own {_called(chain, number)}"
+        clash.append((offset, offset + length, what, _of_device(work, chain, offset)))
     for index, (start, end) in enumerate(device.used):
         clash.append((start, end, "bytes that the device uses", work.tree.span_of("physical", "used", index)))
     captured = work.physical_bytes[run.start : run.end]

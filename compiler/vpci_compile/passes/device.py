@@ -16,14 +16,18 @@ if TYPE_CHECKING:
     from ..spec import DeviceLayout, PhysicalEntry
 
 MAX_STRUCTURE = 4096
+HEADER_LENGTH = 64
 _NUMBER = re.compile(r"0x[0-9a-fA-F]{1,4}|0|[1-9][0-9]{0,3}")
 Structures = Iterable[tuple[Kind, int, int, int]]
 
 
-def physical(layout: DeviceLayout, tree: Node, report: Report, walked: Structures = ()) -> Physical | None:
+def physical(
+    layout: DeviceLayout, tree: Node, report: Report, captured: bytes = b"", walked: Structures = ()
+) -> Physical | None:
     """The device behind the function, or None where the layout names none.
 
-    `walked` are the structures of its capture: (kind, id, offset, length in bytes).
+    `captured` is its configuration space where there is a capture (b"" where not), `walked` are the structures in it:
+    (kind, id, offset, length in bytes).
     Reports VPCI1106 for a capability that nobody knows, VPCI1103 for an offset that is none.
     """
     entry = layout.physical
@@ -34,7 +38,24 @@ def physical(layout: DeviceLayout, tree: Node, report: Report, walked: Structure
         *_listed(Chain.STANDARD, entry.capabilities, node.find(["capabilities"]), report),
         *_listed(Chain.EXTENDED, entry.extended, node.find(["extended"]), report),
     ]
-    return Physical(entry.driver, _ids(entry), tuple(dict.fromkeys((*walked, *listed))), tuple(entry.used))
+    ids = _captured_ids(captured) | _ids(entry)
+    return Physical(entry.driver, ids, tuple(dict.fromkeys((*walked, *listed))), tuple(entry.used))
+
+
+def _captured_ids(captured: bytes) -> dict[str, int]:
+    """The ids in the header; a virtual function reads as ffff there, and says nothing."""
+    header = catalog.by_id(Chain.HEADER, captured[0x0E] & 0x7F) if len(captured) >= HEADER_LENGTH else None
+    if header is None or captured[:2] == b"\xff\xff":
+        return {}
+    view = View(header, captured[:HEADER_LENGTH])
+    ids = {name: view.number(view.locate(name).offset, 2) for name in ("vendor", "device")}
+    ids |= {
+        "class": view.number(view.locate("prog_if").offset, 3),
+        "revision": view.number(view.locate("revision").offset, 1),
+    }
+    if header.id == 0:
+        ids |= {name: view.number(view.locate(name).offset, 2) for name in ("subsystem_vendor", "subsystem")}
+    return ids
 
 
 def _ids(entry: PhysicalEntry) -> dict[str, int]:

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 PCI_SIZE = 256
 EXPRESS_SIZE = 4096
-HEADER_LENGTH = 64
 FIRST_EXTENDED = 0x100
 LAST_STANDARD_ID = 0xFF
 
@@ -145,6 +144,8 @@ def _capability(
         if entry.source == "synthesized":
             fields.defaults(view)
         fields.apply(view, entry.fields, node.find(["fields"]), report, draft.origins)
+        if entry.source == "synthesized" and entry.length is not None:
+            fields.state_length(view, entry.length, draft.origins)
     elif entry.fields:
         report.add(
             "VPCI1107", node.key_of("fields"), f"the catalogue knows no fields of capability {number:#x}",

@@ -51,6 +51,15 @@ def defaults(view: View) -> None:
                 view.put(view.locate(register.name), one, one.default)
 
 
+def state_length(view: View, length: int, origins: Mapping[str, Span]) -> None:
+    """Let the length register of a synthesized structure (vndr, vsec, dvsec) say what `length:` says, unless set."""
+    for register in view.capability.registers:
+        for one in register.fields:
+            stated = {register.name, f"{register.name}.{one.name}"} & origins.keys()
+            if one.name == "length" and not stated and length >> one.width == 0:
+                view.put(view.locate(register.name), one, length)
+
+
 def apply(
     view: View,
     values: Mapping[str, FieldValue | dict[str, FieldValue]],

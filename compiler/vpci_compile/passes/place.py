@@ -1,8 +1,10 @@
 """Gives an offset to every structure that the layout leaves open.
 
-Pinned structures come first and never move. The others follow in the order of the list, each into the first gap that
-fits, so one that is added at the end moves none. Nothing is placed over reserved ranges, over bytes that the device
-uses, or (where a capture is known) over bytes of the device that do not read as zero.
+Pinned structures come first and never move. The others follow in the order of the list, so one that is added at the end
+moves none: standard structures and the head of the extended chain into the first gap that fits, other extended ones
+into the last, away from the device's own, whose registers often go on behind the length that they state. Nothing is
+placed over reserved ranges, over bytes that the device uses, or (where a capture is known) over bytes of the device
+that do not read as zero.
 """
 
 from __future__ import annotations
@@ -76,10 +78,23 @@ def _take(taken: bytearray, start: int, end: int) -> None:
 
 
 def _gap(work: Work, draft: Draft, taken: bytearray) -> int:
-    offset, high = space(work, draft.chain)
+    low, high = space(work, draft.chain)
+    if draft.chain is Chain.EXTENDED and draft is not work.extended[0]:
+        return _last_gap(low, high, draft.length, taken)
+    offset = low
     while offset + draft.length <= high:
         clash = taken.rfind(1, offset, offset + draft.length)
         if clash < 0:
             return offset
         offset = (clash + ALIGNMENT) // ALIGNMENT * ALIGNMENT
+    return NULL_OFFSET
+
+
+def _last_gap(low: int, high: int, length: int, taken: bytearray) -> int:
+    offset = (high - length) // ALIGNMENT * ALIGNMENT
+    while offset >= low:
+        clash = taken.find(1, offset, offset + length)
+        if clash < 0:
+            return offset
+        offset = (clash - length) // ALIGNMENT * ALIGNMENT
     return NULL_OFFSET

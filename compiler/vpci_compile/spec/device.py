@@ -96,7 +96,7 @@ class CapabilityEntry(_Part):
     style: Literal["unlinked", "zeroed"] | None = None
     """How a hidden structure is hidden: no pointer leads to it, or its bytes read as zero, too."""
     at: Offset | None = None
-    """Offset. Leave out to have it placed in the first gap that fits, after all that are pinned."""
+    """Offset. Leave out to have it placed: standard ones in the first gap that fits, extended ones in the last."""
     length: Annotated[int, Field(ge=2, le=4096)] | None = None
     """Bytes, where they differ from the catalogue's rule: a structure cut short by hardware, or an unknown id."""
     version: Annotated[int, Field(ge=0, le=15)] | None = None

@@ -1,0 +1,134 @@
+"""The commands that bring a function to life: `serve` and `verify`. Imported by `app`, which they join."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ExitStack
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TextIO
+
+import typer
+
+from .app import _FUNCTION, SlotOption, _Command, _load, app
+from .outcome import NO, complain, say
+
+if TYPE_CHECKING:  # imported by the commands: the others start faster without
+    from ..live import Server
+
+FunctionArgument = Annotated[Path, typer.Argument(metavar="FUNCTION", help=_FUNCTION)]
+
+
+class Where(StrEnum):
+    """Where QEMU shows a function."""
+
+    PORT = "port"
+    ROOT = "root"
+
+
+@app.command(cls=_Command, short_help="Serve a function to a VMM over vfio-user.")
+def serve(
+    function: FunctionArgument,
+    socket: Annotated[Path, typer.Option("--socket", metavar="PATH", help="Where the unix socket goes.")],
+    slot: SlotOption = None,
+    trace: Annotated[
+        str | None,
+        typer.Option("--trace", metavar="FILE", help="Say every configuration access, decoded; - is stdout."),
+    ] = None,
+) -> None:
+    """Serve a function to a VMM over vfio-user, until SIGTERM or Ctrl-C; no hardware, no root.
+
+    The configuration space is the image, BARs are memory of the declared size. One client at a time.
+
+    \b
+    Examples:
+      vpci-compile serve nvidia/gh200 --socket /tmp/gpu.sock --trace -
+      vpci-compile serve host.lspci --slot 3d:00.0 --socket /tmp/nic.sock
+    Then, with QEMU 10.1 or newer (one line; behind a port, as hardware would sit):
+      qemu-system-x86_64 -machine q35 -device pcie-root-port,id=rp0,chassis=1 -device
+        '{"driver":"vfio-user-pci","bus":"rp0","socket":{"type":"unix","path":"/tmp/gpu.sock"}}' ...
+    """
+    from .. import live
+
+    compiled = _load(function, slot, "--slot")
+    complain(compiled.diagnostics)
+    with ExitStack() as stack:
+        lines = _Lines(trace, stack)
+        server = stack.enter_context(live.serve(compiled.function, socket, lines.say if trace is not None else None))
+        lines.server = server
+        _stop_on_signals(server)
+        if trace != "-":
+            say(f"serving {compiled.function.name} at {socket}")
+            sys.stdout.flush()  # whoever waits for this line in a pipe gets it now
+        server.run()
+    if lines.error is not None:
+        raise lines.error
+
+
+class _Lines:
+    """Where the trace goes; when it can no longer be written, the server ends."""
+
+    def __init__(self, name: str | None, stack: ExitStack) -> None:
+        self.server: Server | None = None
+        self.error: OSError | None = None
+        self._stream: TextIO | None = sys.stdout
+        if name is not None and name != "-":
+            try:
+                self._stream = stack.enter_context(Path(name).open("w", encoding="utf-8"))  # noqa: SIM115
+            except OSError as error:
+                from ..diagnostics import failure, whole_file
+
+                message = f"the trace cannot be written: {error.strerror}"
+                raise failure("VPCI1801", whole_file(name), message) from error
+
+    def say(self, text: str) -> None:
+        """Write one line, now."""
+        if self.error is not None or self._stream is None:
+            return
+        try:
+            self._stream.write(f"{text}\n")
+            self._stream.flush()
+        except OSError as error:
+            self.error = error
+            if self.server is not None:
+                self.server.stop()
+
+
+def _stop_on_signals(server: Server) -> None:
+    import signal
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: server.stop())
+
+
+@app.command(cls=_Command, short_help="Compare what a guest of a real QEMU sees with the image.")
+def verify(
+    function: FunctionArgument,
+    slot: SlotOption = None,
+    qemu: Annotated[
+        Path | None, typer.Option("--qemu", metavar="PATH", help="The QEMU (10.1 or newer); else the one on the PATH.")
+    ] = None,
+    place: Annotated[
+        Where | None, typer.Option("--place", help="Where the guest has it; else where the layout says.")
+    ] = None,
+) -> None:
+    """Compare what a guest of a real QEMU sees, bit by bit, with what the image makes us expect: exit 0 when equal.
+
+    The function is served to a QEMU without a guest; every byte is read and every bit written. Seconds, no root.
+
+    \b
+    Examples:
+      vpci-compile verify nvidia/gh200
+      vpci-compile verify host.lspci --slot 3d:00.0 --place root --qemu ~/qemu/bin/qemu-system-x86_64
+    """
+    from .. import live
+    from ..live import verdict_text
+
+    compiled = _load(function, slot, "--slot")
+    complain(compiled.diagnostics)
+    where = live.default_place(compiled.function) if place is None else live.Place(place.value)
+    live.check(compiled.function, where)
+    program, release = live.find_qemu(qemu)
+    verdict = live.judge(compiled.function, program, where)
+    say(verdict_text.render(verdict, release))
+    raise typer.Exit(NO if verdict.mismatches else 0)
