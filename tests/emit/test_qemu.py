@@ -60,8 +60,8 @@ def test_the_whole_document_of_a_plain_function() -> None:
             "QEMU 11.1 or newer",
             "the host binds 0000:01:00.0 to vfio-pci",
             "firmware numbers the bus behind rp01 as 01",
-            "bytes outside every structure read as zero on the device: Linux and QEMU pass reads and writes of them on, "
-            "where the layout says that nobody is there",
+            "bytes outside every structure read as zero on the device: Linux and QEMU pass reads and writes of them "
+            "on, where the layout says that nobody is there",
             "the host's kernel does not report ATS as unsupported (IOMMU_GET_HW_INFO)",
         ],
         "shell": shlex.join(made["argv"]),

@@ -261,6 +261,22 @@ _REFUSED: dict[str, tuple[Layout, Options, list[str], str]] = {
         ["VPCI1827"],
         "capability 0x0d at 0x200",
     ),
+    "driver that cannot migrate": (
+        changed(NIC, migration={"migrates": True}, capabilities=[], extended=[]),
+        Options(),
+        ["VPCI1828"],
+        "the driver 'vfio-pci' cannot",
+    ),
+    "power management events": (
+        _standard(
+            {"cap": "pm", "at": 0x40, "source": "copied", "fields": {"pmc": {"pme_d0": 1, "pme_d3hot": 1}}},
+            {**_PCIE, "fields": EXPRESS},
+            _MSIX,
+        ),
+        Options(),
+        ["VPCI1829"],
+        "a guest reads 0 for pme_d0, pme_d3hot",
+    ),
 }  # fmt: skip
 
 

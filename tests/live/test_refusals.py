@@ -121,4 +121,4 @@ def test_it_says_where(tmp_path: Path) -> None:
         live.check(_function("pba in no bar"), Place.PORT)
     (one,) = caught.value.diagnostics
     assert "msix" in one.span.source.line(one.span.line)
-    assert one.helps == ("give BAR 4 its size in the layout; a capture may not know it",)
+    assert one.helps == ("give BAR 4 its size in the layout; the text of 'lspci -xxxx' does not have it",)

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from .. import resources
-from ..diagnostics import Report, failure, whole_file
+from ..diagnostics import Failed, Report, failure, whole_file
 from ..ir import Function, Kind
 from . import behaviour, qtest, refusals, verify
 from .device import Device
@@ -21,6 +21,8 @@ from .trace import Trace
 from .verify import Mismatch, Verdict
 
 PROGRAM = "qemu-system-x86_64"
+_OLDEST = ".".join(str(part) for part in verify.OLDEST_QEMU)
+_HELP = f"name a QEMU {_OLDEST} or newer with --qemu; in a checkout 'make judges' fetches one"
 
 
 @contextmanager
@@ -45,37 +47,29 @@ def find_qemu(named: Path | None) -> tuple[Path, tuple[int, int]]:
     Raises:
         Failed: VPCI2001, there is none; VPCI2002, it is too old.
     """
-    found = _on_path()
     own = resources.cache_file(f"judges/bin/{PROGRAM}")
-    candidates = (
-        [named] if named is not None else [path for path in (found, own) if path is not None and path.is_file()]
-    )
-    if not candidates:
-        help_text = "name one with --qemu; in a checkout 'make judges' fetches one"
-        raise failure("VPCI2001", whole_file(PROGRAM), "there is no such program on the PATH", help=help_text)
+    names = [str(named)] if named is not None else [PROGRAM, *([str(own)] if own is not None else [])]
     problems = Report()
-    oldest = ".".join(str(part) for part in verify.OLDEST_QEMU)
-    for path in candidates:
+    for name in names:
+        path = Path(name).absolute() if Path(name).is_file() else Path(shutil.which(name) or "")
+        if not path.is_absolute():
+            continue
         try:
             release = qtest.version(path)
         except qtest.QemuError as error:
-            problems.add("VPCI2001", whole_file(str(path)), f"this is no QEMU that starts: {error}")
+            problems.add("VPCI2001", whole_file(name), f"this is no QEMU that runs: {error}", help=_HELP)
             continue
         if release >= verify.OLDEST_QEMU:
             return path, release
         problems.add(
             "VPCI2002",
-            whole_file(str(path)),
-            f"this is QEMU {release[0]}.{release[1]}, vfio-user-pci came with {oldest}",
-            help=f"name a QEMU {oldest} or newer with --qemu; in a checkout 'make judges' fetches one",
+            whole_file(name),
+            f"this is QEMU {release[0]}.{release[1]}, and vfio-user-pci came with {_OLDEST}",
+            help=_HELP,
         )
-    problems.stop_on_errors()
-    raise AssertionError("every candidate was refused with an error")
-
-
-def _on_path() -> Path | None:
-    name = shutil.which(PROGRAM)
-    return Path(name) if name is not None else None
+    if not problems.failed:
+        problems.add("VPCI2001", whole_file(names[0]), "there is no such program", help=_HELP)
+    raise Failed(problems.sorted())
 
 
 def default_place(function: Function) -> Place:

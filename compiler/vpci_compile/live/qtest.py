@@ -41,11 +41,13 @@ def version(program: Path) -> tuple[int, int]:
         done = subprocess.run(
             [program, "--version"], stdin=subprocess.DEVNULL, capture_output=True, timeout=START_S, check=False
         )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise QemuError(str(error)) from error
+    except OSError as error:
+        raise QemuError(error.strerror or str(error)) from error
+    except subprocess.TimeoutExpired as error:
+        raise QemuError(f"no answer within {START_S:.0f} s") from error
     found = re.search(rb"version (\d+)\.(\d+)", done.stdout)
     if found is None:
-        raise QemuError((done.stderr or done.stdout).decode(errors="replace")[-_TAIL:].strip())
+        raise QemuError((done.stderr or done.stdout).decode(errors="replace")[-_TAIL:].strip() or "it says nothing")
     return int(found[1]), int(found[2])
 
 
@@ -68,7 +70,7 @@ class Machine:
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
             )
         except OSError as error:
-            raise QemuError(str(error)) from error
+            raise QemuError(error.strerror or str(error)) from error
         self._deadline = time.monotonic() + RUN_S
         self._rest = b""
         self._said = b""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from ..ir import Bar, BarKind, ConfigSpace
+from ..ir import ROM_INDEX, Bar, BarKind, ConfigSpace
 from .qemu_view import (
     CAP_LIST,
     CAP_POINTER,
@@ -78,7 +78,7 @@ def _registers(config: ConfigSpace, bars: Sequence[Bar]) -> Iterator[Refusal]:
             )
     if config.value[HEADER_TYPE] & ~MULTIFUNCTION != 1:
         return
-    later = [bar.offset for bar in bars if bar.size and _BRIDGE_BARS <= bar.index < 6]
+    later = [bar.offset for bar in bars if bar.size and _BRIDGE_BARS <= bar.index < ROM_INDEX]
     for offset in [*later, *([ROM] if rom_writable(config) else [])]:
         what = "its I/O limits are taken for an expansion ROM" if offset == ROM else "it has BARs that no bridge has"
         yield Refusal(
@@ -130,24 +130,32 @@ def _express(config: ConfigSpace, one: Standard) -> Iterator[Refusal]:
         )
 
 
+_MSIX_SAYS = (
+    "QEMU says: hardware reports invalid configuration, MSIX PBA outside of specified BAR, or: table & pba overlap, or "
+    "they don't fit in BARs"
+)
+
+
 def _msix(config: ConfigSpace, one: Standard, bars: Sequence[Bar]) -> Iterator[Refusal]:
     entries = (config.number("value", one.offset + 2, 2) & 0x7FF) + 1
-    ranges = []
+    ranges: list[tuple[int, int, int]] = []
+    nowhere: dict[int, list[str]] = {}
     for name, at, size in (("table", 4, entries * _MSIX_ENTRY), ("PBA", 8, (entries + 63) // 64 * 8)):
         held = config.number("value", one.offset + at, 4)
         index, start = held & 7, held & ~7
-        bar = next((bar for bar in bars if bar.index == index and bar.size and index < 6), None)
-        note = "QEMU says: hardware reports invalid configuration, MSIX PBA outside of specified BAR, or: table & pba "
-        note += "overlap, or they don't fit in BARs"
-        if bar is None or bar.kind is BarKind.IO:
-            known, way_out = "is an I/O BAR", ""
-            if bar is None:
-                known, way_out = "has no size", f"give BAR {index} its size in the layout; a capture may not know it"
-            yield Refusal(one.offset + at, f"the MSI-X {name} is in BAR {index}, which {known}", note, way_out)
-        elif bar.size is not None and start + size > bar.size:
+        bar = next((bar for bar in bars if bar.index == index and bar.size and index < ROM_INDEX), None)
+        if bar is None or bar.size is None:
+            nowhere.setdefault(index, []).append(name)
+        elif bar.kind is BarKind.IO:
+            yield Refusal(one.offset + at, f"the MSI-X {name} is in BAR {index}, an I/O BAR", _MSIX_SAYS)
+        elif start + size > bar.size:
             where = f"{start:#x}..{start + size - 1:#x}"
-            yield Refusal(one.offset + at, f"the MSI-X {name} at {where} ends outside BAR {index}", note)
+            yield Refusal(one.offset + at, f"the MSI-X {name} at {where} ends outside BAR {index}", _MSIX_SAYS)
         ranges.append((index, start, start + size))
+    for index, names in nowhere.items():
+        what = f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'}"
+        way_out = f"give BAR {index} its size in the layout; the text of 'lspci -xxxx' does not have it"
+        yield Refusal(one.offset, f"the MSI-X {what} in BAR {index}, which has no size", _MSIX_SAYS, way_out)
     (table, begins, ends), (pba, start, end) = ranges
     if table == pba and begins < end and start < ends:
         yield Refusal(one.offset + 8, "MSI-X table and PBA overlap", "QEMU says: table & pba overlap")
