@@ -33,6 +33,13 @@ OPTIONS = {  # what a command needs besides the input
     "VPCI1811": ["--qemu-version", "10.2"],
     "VPCI1825": ["--qemu-version", "9.1"],
 }
+LIVE = {  # commands that bring a function to life; a .sh stands in for a QEMU
+    "VPCI2001": ["verify", "VPCI2001.yaml", "--qemu", "no-such-program"],
+    "VPCI2002": ["verify", "minimal", "--qemu", "VPCI2002.sh"],
+    "VPCI2003": ["verify", "minimal", "--qemu", "VPCI2003.sh"],
+    "VPCI2004": ["verify", "VPCI2004.yaml"],
+    "VPCI2005": ["serve", "VPCI2005.yaml", "--socket", "no/such/folder/x.sock"],
+}
 BESIDE = {  # inputs that cannot be without another code
     "VPCI1006": {"VPCI1103"},  # it ends a long list of others
     "VPCI1708": {"VPCI1720"},  # a function that reads as ones has ones everywhere
@@ -80,6 +87,8 @@ def command(code: str, folder: Path) -> list[str]:
     assert path is not None, f"tests/errors has no input for {code}"
     if code == "VPCI1801":
         return ["build", path.name, "-o", f"{path.name}/out"]
+    if code.startswith("VPCI20"):
+        return LIVE[code]
     if code.startswith("VPCI18"):
         return ["build", path.name, "-o", str(folder / "out"), *OPTIONS.get(code, [])]
     return ["import" if code.startswith("VPCI17") else "check", path.name, *OPTIONS.get(code, [])]

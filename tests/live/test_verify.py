@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
@@ -68,12 +69,8 @@ def _capture(path: Path) -> list[Function]:
     except Failed as failed:
         if failed.diagnostics[0].code != "VPCI1703":
             return []  # a capture that is no function: a hidden device, a header of unknown type
-    slots = [
-        line.split()[0]
-        for line in path.read_text(encoding="utf-8").splitlines()
-        if ": " in line[4:] and ":" in line[:6]
-    ]
-    return [api.load(path, slot).function for slot in slots if "." in slot]
+    slots = re.findall(r"^([0-9a-f:]+\.[0-7]) ", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return [api.load(path, slot).function for slot in slots]
 
 
 @pytest.mark.parametrize("place", Place)

@@ -38,6 +38,7 @@ _CODES = (
     Code("VPCI1110", "keys that do not go together"),
     Code("VPCI1111", "code that cannot be accepted"),
     Code("VPCI1112", "entry to remove that no base has"),
+    Code("VPCI1113", "accepted complaint that does not occur", "warning"),
     Code("VPCI1201", "vendor or device id that no function has", acceptable=True),
     Code("VPCI1202", "class and header type disagree", acceptable=True),
     Code("VPCI1203", "class code that is not defined", "warning", acceptable=True),

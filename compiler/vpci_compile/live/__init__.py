@@ -5,6 +5,7 @@ Every function here raises `Failed` (with diagnostics) for what a user did wrong
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -101,7 +102,8 @@ def judge(function: Function, program: Path, place: Place) -> Verdict:
     try:
         (verdict,) = verify.verify(program, [function], place)
     except qtest.QemuError as error:
-        raise failure("VPCI2003", whole_file(str(program)), f"QEMU ended before its time: {error}") from error
+        shown = min(str(program), os.path.relpath(program), key=len)
+        raise failure("VPCI2003", whole_file(shown), f"this QEMU did not get to the end: {error}") from error
     return verdict
 
 

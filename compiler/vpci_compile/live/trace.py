@@ -11,6 +11,7 @@ from ..ir import FieldAt, Function, Kind, Origin
 _LONGEST = 8
 """Bytes of an access that are decoded; longer ones come from a VMM that copies the space, not from a guest."""
 _WIDEST = 400  # characters of a line
+_ADDRESSES = ("bar", "rom")  # what their bits mean depends on what is written and which half it is: the number says it
 
 
 class Trace:
@@ -70,7 +71,8 @@ def _registers(function: Function) -> dict[int, list[_Register]]:
         for one in function.fields(structure) if structure.source is not Origin.HIDDEN else ():
             own = one.register if structure.kind is Kind.HEADER else f"{structure.name}.{one.register}"
             row = rows.setdefault(one.register, _Register(own, one.offset, one.place.size))
-            if one.width < 8 * row.size:
+            is_address = structure.kind is Kind.HEADER and one.register.startswith(_ADDRESSES)
+            if one.width < 8 * row.size and not is_address:
                 row.fields.append(one)
         if not rows:
             rows[""] = _Register(structure.name, structure.offset, structure.length)

@@ -39,6 +39,7 @@ def compile_function(
     config = image.compose(work)
     check_migration.check(work, config)
     report.stop_on_errors()
+    _needed(layout, tree, report)
     chains.credit(work)
     guest = layout.guest
     segment, bus, device, function = guest.address
@@ -75,6 +76,19 @@ def _accepted(layout: DeviceLayout, tree: Node, report: Report) -> None:
                 help="take it out, and correct what the code is about",
             )
     report.accepted = layout.accept
+
+
+def _needed(layout: DeviceLayout, tree: Node, report: Report) -> None:
+    """Report VPCI1113 for a complaint that the layout accepts and that nobody makes."""
+    made = {diagnostic.code for diagnostic in report.diagnostics}
+    for code in layout.accept:
+        if code not in made:
+            report.add(
+                "VPCI1113",
+                tree.key_of("accept", code),
+                f"the layout accepts {code} ({REGISTRY[code].title}), and there is nothing to accept",
+                help="take the entry out, so that it does not hide a fault one day",
+            )
 
 
 def _structure(draft: Draft) -> Structure:
