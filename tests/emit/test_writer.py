@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from rights import open_folder, ordinary_user
 from vpci_compile.diagnostics import Failed
 from vpci_compile.emit import writer
 from vpci_compile.emit.artifact import Artifact
@@ -191,13 +192,11 @@ def test_refuses_a_file_in_place_of_the_folder(tmp_path: Path) -> None:
     assert _refused(tmp_path / "out" / "sub", _artifacts("one")) == (str(tmp_path / "out/sub"), "Not a directory")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_refuses_a_folder_without_rights(tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
-    try:
-        assert _refused(tmp_path, _artifacts("one")) == (str(tmp_path / "nic.0"), "Permission denied")
-    finally:
-        tmp_path.chmod(0o700)
+def test_refuses_a_folder_without_rights() -> None:
+    with open_folder() as folder:
+        folder.chmod(0o555)
+        with ordinary_user():
+            assert _refused(folder, _artifacts("one")) == (str(folder / "nic.0"), "Permission denied")
 
 
 # -- all or none ---------------------------------------------------------------------------------------------------
