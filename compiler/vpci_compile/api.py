@@ -10,8 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from . import loader, pipeline
-from .diagnostics import Diagnostic, Report, Source
+from . import loader, pipeline, resources
+from .diagnostics import Diagnostic, Report, Source, failure, nearest, whole_file
 from .ir import Function
 from .pipeline import Compiled
 
@@ -55,7 +55,13 @@ def check(path: StrPath, options: Options | None = None) -> Compiled:
 
 
 def _compile(path: StrPath) -> Compiled:
-    return pipeline.compile_file(*(_shipped(path) or (Path(path), os.fspath(path))))
+    shipped = _shipped(path)
+    if shipped is None and not loader.exists(Path(path)):
+        near = nearest(os.fspath(path), resources.layouts())
+        if near:
+            message = f"there is no file and no shipped layout '{os.fspath(path)}'"
+            raise failure("VPCI1001", whole_file(os.fspath(path)), message, help=f"did you mean '{near[0]}'?")
+    return pipeline.compile_file(*(shipped or (Path(path), os.fspath(path))))
 
 
 def _shipped(path: StrPath) -> tuple[Path, str] | None:

@@ -36,3 +36,9 @@ def keep(name: str, make: Callable[[], str]) -> None:
         fresh = path.with_name(f"{name}.{os.getpid()}")
         fresh.write_text(make(), encoding="utf-8")
         fresh.replace(path)
+
+
+def layouts() -> list[str]:
+    """The names of the layouts that come with the program: minimal, nvidia/gh200."""
+    root = folder("layouts")
+    return sorted(path.relative_to(root).with_suffix("").as_posix() for path in root.rglob("*.yaml"))

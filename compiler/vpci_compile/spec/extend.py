@@ -47,9 +47,7 @@ def _with_bases(tree: Node, path: Path, find: Finder, report: Report, seen: tupl
         return tree  # the language's own check says what is wrong with it
     found = find(path, inner.value)
     if found is None:
-        folder = resources.folder("layouts")
-        shipped = sorted(known.relative_to(folder).with_suffix("").as_posix() for known in folder.rglob("*.yaml"))
-        near = nearest(inner.value, shipped)
+        near = nearest(inner.value, resources.layouts())
         report.add(
             "VPCI1104",
             inner.span,
