@@ -43,6 +43,13 @@ CASES: dict[str, tuple[str, dict[int, bytes], str, str]] = {
     "msi over the next": (H100, {0x49: b"\x50", 0x50: b"\x09\x60\x08\0"}, "needs 24 bytes", _OVERLAP),
     "msi-x over the next": (NIC, {0x9D: b"\xa4", 0xA4: b"\x08\0\0\0"}, "needs 12 bytes", _OVERLAP),
     "pm over the next": (H100, {0x41: b"\x44", 0x44: b"\x09\x48\x04\0"}, "needs 8 bytes", _OVERLAP),
+    "unaligned, over the next": (
+        NIC,
+        {0x34: b"\xc0", 0xC0: b"\3\xa9", 0xA9: b"\2\0"},
+        "0xc0 needs 64 bytes, and the one at 0xa9 is there",
+        _OVERLAP,
+    ),
+    "at the very end": (NIC, {0x06: b"\0", 0x34: b"\0", 0x100: b"\1\0\xc1\xff"}, "has 4 bytes", "SPACE_SIZE - 8"),
     "too many vectors": (H100, {0x4A: b"\x8e"}, "2^7 vectors", "nr_vectors <= PCI_MSI_VECTORS_MAX"),
     "a port": (NIC, {0x62: b"\x42"}, "of type 0x4", "assignment of PCIe type 0x4 devices is not currently supported"),
     "a bridge": (NIC, {0x62: b"\x72"}, "of type 0x7", "assignment of PCIe type 0x7 devices is not currently supported"),

@@ -176,13 +176,36 @@ def test_a_dead_servers_socket_is_replaced(tmp_path: Path) -> None:
         assert one.read(CONFIG, 0, 2) == b"\x34\x12"
 
 
-def test_a_newer_servers_socket_is_left_alone(tmp_path: Path) -> None:
+def test_a_living_servers_socket_is_not_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    with verify.serving(path, _FUNCTION):
+        for busy in (False, True):
+            one = Client(path) if busy else None
+            with pytest.raises(OSError, match="a server listens here already"):
+                Server(path, Device(_FUNCTION))
+            if one is not None:
+                assert one.read(CONFIG, 0, 2) == b"\x34\x12"
+                one.socket.close()
+        with Client(path) as other:
+            assert other.read(CONFIG, 0, 2) == b"\x34\x12"
+
+
+def test_anothers_socket_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "s"
     older = Server(path, Device(_FUNCTION))
+    path.unlink()
     with verify.serving(path, _FUNCTION):
         older.close()
         with Client(path) as one:
             assert one.read(CONFIG, 0, 2) == b"\x34\x12"
+
+
+def test_the_temporary_name_is_nobodys(tmp_path: Path) -> None:
+    mine = tmp_path / f".{os.getpid():x}"
+    mine.write_text("kept", encoding="utf-8")
+    with verify.serving(tmp_path / "s", _FUNCTION):
+        assert sorted(tmp_path.iterdir()) == [mine, tmp_path / "s"]
+    assert mine.read_text(encoding="utf-8") == "kept"
 
 
 def test_nothing_but_a_socket_is_replaced(tmp_path: Path) -> None:

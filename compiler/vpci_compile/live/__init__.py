@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -96,7 +97,8 @@ def judge(function: Function, program: Path, place: Place) -> Verdict:
     """What the guest of a real QEMU finds, compared with what is expected.
 
     Raises:
-        Failed: VPCI2003, QEMU ended or hung; VPCI2004, it does not take the function (and was not started).
+        Failed: VPCI2003, QEMU ended or hung; VPCI2004, it does not take the function (and was not started);
+            VPCI2005, there is no place for a socket.
     """
     check(function, place)
     try:
@@ -104,6 +106,10 @@ def judge(function: Function, program: Path, place: Place) -> Verdict:
     except qtest.QemuError as error:
         shown = min(str(program), os.path.relpath(program), key=len)
         raise failure("VPCI2003", whole_file(shown), f"this QEMU did not get to the end: {error}") from error
+    except OSError as error:
+        folder, way_out = whole_file(tempfile.gettempdir()), "TMPDIR names the folder for temporary files"
+        message = f"no socket can be made here: {error.strerror or error}"
+        raise failure("VPCI2005", folder, message, help=way_out) from error
     return verdict
 
 

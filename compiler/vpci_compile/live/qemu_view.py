@@ -1,7 +1,7 @@
 """What QEMU's vfio-user-pci makes of an image: the configuration space that the guest finds.
 
 A pure function of the image, the BARs and the place. Each step is one rule of QEMU (hw/vfio/pci.c) with its source:
-"executed" means that QEMU 11.1.3 was seen doing it, byte for byte, in tests/live. QEMU 10.1 and newer.
+a function of QEMU, and "executed" where QEMU 11.1.3 was seen doing it, byte for byte, in tests/live.
 
 In the result `emulated` marks what QEMU answers itself; the other bits are the server's, and so are their masks.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
-from itertools import pairwise, zip_longest
+from itertools import zip_longest
 from typing import NamedTuple
 
 from ..ir import ROM_INDEX, Bar, ConfigSpace
@@ -25,6 +25,7 @@ ENDPOINT, LEGACY, INTEGRATED = 0x0, 0x1, 0x9
 NEXT_MASK = 0xFFC00000
 _ROM_MASK = 0xFFFFF800
 _DWORD = 0xFFFFFFFF
+_PLACEHOLDER = 0xFFFF  # QEMU's own id at 0x100 while it builds the chain: one that stays is cleared
 _REBAR_WIDEST = 27  # size code: 128 TiB
 
 
@@ -96,6 +97,12 @@ def extended_chain(config: ConfigSpace) -> list[Extended]:
     ]
 
 
+def express_is_hidden(config: ConfigSpace, one: Standard, place: Place) -> bool:
+    """Whether QEMU unlinks this PCI Express capability: it does not fit the place (vfio_setup_pcie_cap)."""
+    is_legacy = config.number("value", one.offset + 2, 2) >> 4 & 0xF == LEGACY
+    return place is Place.CONVENTIONAL or (place is Place.ROOT and is_legacy)
+
+
 def rom_writable(config: ConfigSpace) -> int:
     """The bits of the ROM's register that a guest can write, as QEMU finds them out; 0: there is no ROM.
 
@@ -150,7 +157,7 @@ class _Rewrite:
         size = self._size()
         if size < self.image.size:
             text = f"the guest reaches {size} of the {self.image.size} bytes: the bus is a conventional one"
-            self.say(size, text, "executed")
+            self.say(size, text, "pci_config_size, executed")
         config = ConfigSpace(
             value=bytes(self.value[:size]),
             emulated=bytes(self.emulated[:size]),
@@ -169,16 +176,24 @@ class _Rewrite:
     def _header(self, multifunction: bool) -> None:
         bit = MULTIFUNCTION if multifunction else 0
         if self.put(HEADER_TYPE, 1, MULTIFUNCTION, bit):
-            self.say(HEADER_TYPE, f"header type bit 7 is QEMU's option multifunction={_on(multifunction)}", "executed")
+            self.say(
+                HEADER_TYPE,
+                f"header type bit 7 is QEMU's option multifunction={_on(multifunction)}",
+                "pci_init_multifunction, executed",
+            )
         zeroed = self.put(BARS, BARS_END - BARS, (1 << 8 * (BARS_END - BARS)) - 1, 0)
         for bar in self.bars:
             if bar.index < ROM_INDEX and bar.size:
                 self._bar(bar)
         if zeroed and self.value[BARS:BARS_END] != self.image.value[BARS:BARS_END]:
-            self.say(BARS, "the BARs have no address yet: QEMU answers, and the host's address is left out", "executed")
+            self.say(
+                BARS,
+                "the BARs have no address yet: QEMU answers, and the host's address is left out",
+                "vfio_bar_register, executed",
+            )
         rom = rom_writable(self.image)
         if self.put(ROM, 4, _DWORD, 0, rom):
-            self.say(ROM, "the expansion ROM has no address yet", "executed")
+            self.say(ROM, "the expansion ROM has no address yet", "vfio_pci_size_rom, executed")
         if self.image.value[STATUS] & CAP_LIST and self.image.value[CAP_POINTER]:
             self.put(STATUS, 1, CAP_LIST, CAP_LIST)
             self.put(CAP_POINTER, 1, 0xFF, self.image.value[CAP_POINTER])
@@ -194,51 +209,58 @@ class _Rewrite:
     # -- standard capabilities ---------------------------------------------------------------------------------
 
     def _standard(self, chain: list[Standard]) -> None:
+        # vfio_add_std_cap: the last one first; each is put before those that are there already.
         kept: list[Standard] = []
-        for one in chain:
-            self.put(one.offset + 1, 1, 0xFF, 0)
+        following = 0
+        for one in reversed(chain):
+            # QEMU answers the pointer of one that it drops, too, and there a guest can write it.
+            self.put(one.offset + 1, 1, 0xFF, self.image.value[one.offset + 1], 0xFF)
             if one.id == EXPRESS and not self._express(one):
-                self.say(one.offset, "the PCI Express capability is unlinked: it does not fit the place", "executed")
+                self.say(
+                    one.offset,
+                    "the PCI Express capability is unlinked: it does not fit the place",
+                    "vfio_setup_pcie_cap, executed",
+                )
                 continue
-            kept.append(one)
-            if one.id == MSI:
-                self._msi(one)
-            elif one.id == MSIX:
-                self._msix(one)
-        # A capability that is dropped keeps its own pointer in QEMU's copy, and bytes of no capability are writable.
-        for one in chain:
-            if one not in kept:
-                self.put(one.offset + 1, 1, 0xFF, self.image.value[one.offset + 1], 0xFF)
-        offsets = [one.offset for one in kept] + [0]
-        self.put(CAP_POINTER, 1, 0xFF, offsets[0])
-        for at, following in pairwise(offsets):
-            self.put(at + 1, 1, 0xFF, following)
+            self.put(one.offset + 1, 1, 0xFF, following)
+            following = one.offset
+            kept.insert(0, one)
+        self.put(CAP_POINTER, 1, 0xFF, following)
+        for number, build in ((MSI, self._msi), (MSIX, self._msix)):
+            first = next((one for one in kept if one.id == number), None)
+            if first is not None:  # of a second one QEMU answers the pointer only
+                build(first)
 
     def _express(self, one: Standard) -> bool:
         """Rewrite the PCI Express capability for its place; False where it is hidden (vfio_setup_pcie_cap)."""
         flags = self.image.number("value", one.offset + 2, 2)
         kind = flags >> 4 & 0xF
-        if self.place is Place.CONVENTIONAL:
+        if express_is_hidden(self.image, one, self.place):
             return False
         if flags & 0xF == 0:
             self.put(one.offset + 2, 1, 0x0F, 1)
-            self.say(one.offset + 2, "the PCI Express capability's version 0 is shown as 1", "executed")
-        if self.place is Place.ROOT and kind == LEGACY:
-            return False
+            self.say(
+                one.offset + 2, "the PCI Express capability's version 0 is shown as 1", "vfio_setup_pcie_cap, executed"
+            )
         if self.place is Place.ROOT and kind == ENDPOINT:
             self.put(one.offset + 2, 1, 0xF0, INTEGRATED << 4)
             if one.room > 0x10:
                 self.put(one.offset + 0x0C, 8, (1 << 64) - 1, 0)
             if one.room > 0x30:
                 self.put(one.offset + 0x2C, 8, (1 << 64) - 1, 0)
-            self.say(one.offset, "on the root bus an endpoint is shown as integrated, with no link", "executed")
+            self.say(
+                one.offset,
+                "on the root bus an endpoint is shown as integrated, with no link",
+                "vfio_setup_pcie_cap, executed",
+            )
         if self.place is Place.PORT and kind == INTEGRATED:
             self.put(one.offset + 2, 1, 0xF0, ENDPOINT << 4)
-            if one.room > 0x10:
-                self.put(one.offset + 0x0C, 4, _DWORD, 0x11)
-                self.put(one.offset + 0x10, 2, 0xFFFF, 0)
+            self.put(one.offset + 0x0C, 4, _DWORD, 0x11)
+            self.put(one.offset + 0x10, 2, 0xFFFF, 0)
             self.say(
-                one.offset, "behind a port an integrated endpoint is shown as endpoint, x1 at 2.5 GT/s", "executed"
+                one.offset,
+                "behind a port an integrated endpoint is shown as endpoint, x1 at 2.5 GT/s",
+                "vfio_setup_pcie_cap, executed",
             )
         return True
 
@@ -249,13 +271,15 @@ class _Rewrite:
         at = one.offset
         length = 10 + (10 if masks else 0) + (4 if wide else 0)
         body = (1 << 8 * (length - 2)) - 1
-        changed = self.put(at + 2, length - 2, body, control & 0x18E)
+        self.put(at, 1, 0xFF, MSI)
+        data = at + (12 if wide else 8)
+        reserved = self.image.number("value", data + 2, 2) << 8 * (data - at) if masks else 0  # msi_reset leaves them
+        changed = self.put(at + 2, length - 2, body, control & 0x18E | reserved)
         settable = (1 << most.bit_length()) - 1
         self.put(at + 2, 2, 0x71, 0, 0x01 | settable << 4)
         self.put(at + 4, 4, 0xFFFFFFFC, 0, 0xFFFFFFFC)
         if wide:
             self.put(at + 8, 4, _DWORD, 0, _DWORD)
-        data = at + (12 if wide else 8)
         self.put(data, 2, 0xFFFF, 0, 0xFFFF)
         if masks:
             vectors = (1 << (1 << min(most, 5))) - 1
@@ -264,18 +288,19 @@ class _Rewrite:
             self.say(
                 at + 2,
                 "QEMU builds the MSI capability: what a guest had programmed, or its extensions, is gone",
-                "executed",
+                "msi_init, executed",
             )
 
     def _msix(self, one: Standard) -> None:
         # msix_init (hw/pci/msix.c): table and PBA stay, the guest switches enable and mask.
         control = self.image.number("value", one.offset + 2, 2)
+        self.put(one.offset, 1, 0xFF, MSIX)
         changed = self.put(one.offset + 2, 2, 0xFFFF, control & 0x7FF, 0xC000)
         for at in (4, 8):
             held = self.image.number("value", one.offset + at, 4)
             changed |= self.put(one.offset + at, 4, _DWORD, held)
         if changed:
-            self.say(one.offset + 2, "MSI-X is off and unmasked: QEMU answers for it", "executed")
+            self.say(one.offset + 2, "MSI-X is off and unmasked: QEMU answers for it", "msix_init, executed")
 
     # -- extended capabilities ---------------------------------------------------------------------------------
 
@@ -298,15 +323,21 @@ class _Rewrite:
         for one, following in zip_longest(kept, kept[1:]):
             self.put(one.offset, 4, NEXT_MASK, (following.offset if following else 0) << 20)
         head = kept[0] if kept else None
-        if head is not None and head.offset == PCI_SIZE:
+        if head is not None and head.offset == PCI_SIZE and head.id != _PLACEHOLDER:
             first = self.image.number("value", PCI_SIZE, 4) & ~NEXT_MASK | (kept[1].offset << 20 if kept[1:] else 0)
             self.put(PCI_SIZE, 4, _DWORD, first)
         else:  # an empty header stands in for the dropped one, and leads on
-            self.put(PCI_SIZE, 4, _DWORD, head.offset << 20 if head else 0)
+            following = next((one for one in kept if one.offset != PCI_SIZE), None)
+            version = self.image.number("value", PCI_SIZE, 4) & 0xF0000 if head and head.offset == PCI_SIZE else 0
+            self.put(PCI_SIZE, 4, _DWORD, version | (following.offset << 20 if following else 0))
         for one in dropped:
             if one.id != NULL:
                 name = {ARI: "ARI", SRIOV: "SR-IOV", REBAR: "Resizable BAR"}[one.id]
-                self.say(one.offset, f"{name} is unlinked; its bytes can still be read at {one.offset:#x}", "executed")
+                self.say(
+                    one.offset,
+                    f"{name} is unlinked; its bytes can still be read at {one.offset:#x}",
+                    "vfio_add_ext_cap, executed",
+                )
 
     def _rebar(self, one: Extended) -> bool:
         """Leave a resizable BAR the size that it has; False where QEMU gives up (vfio_setup_rebar_ecap)."""
@@ -315,14 +346,16 @@ class _Rewrite:
         for index in range(count):
             at = one.offset + 4 + 8 * index
             control = self.image.number("value", at + 4, 4)
-            code = control >> 8 & 0x3F
+            code = control >> 8 & 0x1F
             if code > _REBAR_WIDEST:
                 return False
             changed |= self.put(at, 4, _DWORD, 1 << (code + 4))
             changed |= self.put(at + 4, 4, _DWORD, control & 0x1FE7)
         if changed:
             self.say(
-                one.offset, "Resizable BAR: only the present size is offered, and it cannot be changed", "executed"
+                one.offset,
+                "Resizable BAR: only the present size is offered, and it cannot be changed",
+                "vfio_setup_rebar_ecap, executed",
             )
         return True
 

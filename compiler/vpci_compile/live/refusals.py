@@ -15,6 +15,7 @@ from .qemu_view import (
     CAP_POINTER,
     ENDPOINT,
     EXPRESS,
+    EXPRESS_SIZE,
     HEADER_END,
     HEADER_TYPE,
     INTEGRATED,
@@ -29,12 +30,13 @@ from .qemu_view import (
     Extended,
     Place,
     Standard,
+    express_is_hidden,
     extended_chain,
     rom_writable,
     standard_chain,
 )
 
-_PM_LENGTH, _MSIX_LENGTH = 8, 12
+_LENGTHS = {PM: 8, MSIX: 12}
 _MSIX_ENTRY = 16
 _MSI_MOST = 5  # as a power of two
 _BRIDGE_BARS = 2
@@ -58,11 +60,11 @@ def refusals(config: ConfigSpace, bars: Sequence[Bar], place: Place) -> list[Ref
     found = [*_registers(config, bars)]
     chain = standard_chain(config)
     found.extend(_standard(config, chain))
-    for one in chain:
-        if one.id == EXPRESS:
-            found.extend(_express(config, one))
-        elif one.id == MSIX:
-            found.extend(_msix(config, one, bars))
+    found.extend(_overlaps(config, chain, place))
+    found.extend(refusal for one in chain if one.id == EXPRESS for refusal in _express(config, one))
+    msix = next((one for one in chain if one.id == MSIX), None)  # QEMU looks at the first one
+    if msix is not None:
+        found.extend(_msix(config, msix, bars))
     if config.size > PCI_SIZE and config.number("value", PCI_SIZE, 4):
         found.extend(_extended(extended_chain(config), rebuilt=bool(chain) and place is not Place.CONVENTIONAL))
     return found
@@ -100,24 +102,41 @@ def _standard(config: ConfigSpace, chain: list[Standard]) -> Iterator[Refusal]:
         yield Refusal(CAP_POINTER, "a capability stands in the header", "QEMU makes registers there read-only")
     for one in chain:
         control = config.number("value", one.offset + 2, 2)
-        length = {
-            PM: _PM_LENGTH,
-            MSIX: _MSIX_LENGTH,
-            MSI: 10 + (4 if control & 0x80 else 0) + (10 if control & 0x100 else 0),
-        }.get(one.id, 2)
+        length = _LENGTHS.get(one.id, 2) if one.id != MSI else _msi_length(config, one)
         if one.id == MSI and control >> 1 & 7 > _MSI_MOST:
             yield Refusal(
                 one.offset + 2,
                 f"the MSI capability has 2^{control >> 1 & 7} vectors, {1 << _MSI_MOST} are the most",
                 "QEMU aborts in msi_init (nr_vectors <= PCI_MSI_VECTORS_MAX)",
             )
-        if one.room < length:
+        if one.offset + length > PCI_SIZE:
             yield Refusal(
                 one.offset,
-                f"capability {one.id:#04x} at {one.offset:#x} needs {length} bytes, and the next one begins "
-                f"{one.room} bytes on",
+                f"capability {one.id:#04x} at {one.offset:#x} needs {length} bytes and ends outside the space",
+                "QEMU writes beyond its end",
+            )
+
+
+def _overlaps(config: ConfigSpace, chain: list[Standard], place: Place) -> Iterator[Refusal]:
+    """What pci_add_capability finds: QEMU adds the last one of the chain first, and rounds what it claims up to 4."""
+    claimed: dict[int, int] = {}
+    for one in reversed(chain):
+        if one.id == EXPRESS and express_is_hidden(config, one, place):
+            continue
+        length = _LENGTHS.get(one.id, one.room) if one.id != MSI else _msi_length(config, one)
+        over = next((claimed[at] for at in range(one.offset, one.offset + length) if at in claimed), None)
+        if over is not None:
+            yield Refusal(
+                one.offset,
+                f"capability {one.id:#04x} at {one.offset:#x} needs {length} bytes, and the one at {over:#x} is there",
                 "QEMU says: overlaps existing capability",
             )
+        claimed.update(dict.fromkeys(range(one.offset, one.offset + (length + 3) // 4 * 4), one.offset))
+
+
+def _msi_length(config: ConfigSpace, one: Standard) -> int:
+    control = config.number("value", one.offset + 2, 2)
+    return 10 + (4 if control & 0x80 else 0) + (10 if control & 0x100 else 0)
 
 
 def _express(config: ConfigSpace, one: Standard) -> Iterator[Refusal]:
@@ -175,10 +194,10 @@ def _extended(chain: list[Extended], *, rebuilt: bool) -> Iterator[Refusal]:
             "QEMU aborts in pcie_find_capability_list or pcie_add_capability",
         )
     for one in chain:
-        if rebuilt and one.room < _LEAST_EXTENDED:
+        if one.offset > EXPRESS_SIZE - _LEAST_EXTENDED or (rebuilt and one.room < _LEAST_EXTENDED):
             yield Refusal(
                 one.offset,
                 f"extended capability {one.id:#06x} at {one.offset:#x} has {one.room} bytes up to the next one, "
                 f"{_LEAST_EXTENDED} are needed",
-                "QEMU aborts in pcie_add_capability (size >= 8)",
+                "QEMU aborts in pcie_add_capability (size >= 8) or pcie_find_capability_list",
             )

@@ -12,6 +12,7 @@ import os
 import select
 import socket
 import time
+from itertools import count
 from pathlib import Path
 from types import TracebackType
 
@@ -106,19 +107,20 @@ def _listen(path: Path) -> socket.socket:
     """A socket that listens at `path`, for its owner only.
 
     It is bound under another name and then renamed: whoever finds it at `path` finds it listening, and a socket that
-    a dead server left there is replaced. Nothing but a socket is ever replaced.
+    a dead server left there is replaced. Nothing else is ever replaced.
     """
     if len(os.fsencode(path)) > LONGEST_PATH:
         raise OSError(errno.ENAMETOOLONG, f"a socket's path has at most {LONGEST_PATH} bytes", os.fspath(path))
     if path.exists() and not path.is_socket():
         raise OSError(errno.EEXIST, "there is something else already", os.fspath(path))
-    fresh = path.with_name(f".{os.getpid():x}")  # short: it has to fit into the same limit
+    if _listens(path):
+        raise OSError(errno.EADDRINUSE, "a server listens here already", os.fspath(path))
+    numbers = (path.with_name(f".{os.getpid():x}{number or ''}") for number in count())  # short: the same limit holds
+    fresh = next(one for one in numbers if not os.path.lexists(one))
     if len(os.fsencode(fresh)) > LONGEST_PATH:
         raise OSError(errno.ENAMETOOLONG, f"a socket's path has at most {LONGEST_PATH} bytes", os.fspath(path))
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        with contextlib.suppress(FileNotFoundError):
-            fresh.unlink()
         listener.bind(os.fspath(fresh))
         fresh.chmod(0o600)  # nobody can connect before it listens
         listener.listen(1)
@@ -129,6 +131,19 @@ def _listen(path: Path) -> socket.socket:
             fresh.unlink()
         raise
     return listener
+
+
+def _listens(path: Path) -> bool:
+    """Whether somebody listens at `path`: there is more than what a dead server left."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as one:
+        one.setblocking(False)
+        try:
+            one.connect(os.fspath(path))
+        except BlockingIOError:  # so many wait already
+            return True
+        except OSError:
+            return False
+    return True
 
 
 class _Connection:
