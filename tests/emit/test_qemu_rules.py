@@ -261,6 +261,27 @@ _REFUSED: dict[str, tuple[Layout, Options, list[str], str]] = {
         ["VPCI1827"],
         "capability 0x0d at 0x200",
     ),
+    "chain that leaks behind abutting structures": (
+        changed(
+            NIC,
+            extended=[
+                {"cap": "vsec", "at": 0x100, "source": "copied", "fields": {"vsec": {"length": 0x10}}},
+                {"cap": "vsec", "at": 0x110, "source": "copied", "fields": {"vsec": {"length": 0x10}}},
+                _hidden("l1ss", 0x140),
+                _hidden("sriov", 0x180),
+                {"cap": "aer", "at": 0x200, "source": "copied"},
+            ],
+        ),
+        Options(),
+        ["VPCI1830"],
+        "'l1ss' at 0x140 is hidden, and a guest finds it all the same",
+    ),
+    "head without a stub": (
+        changed(NIC, extended=[{**_hidden("x", 0x100), "cap": 0x4200}, _hidden("pasid", 0x140)]),
+        Options(),
+        ["VPCI1830"],
+        "'pasid' at 0x140 is hidden",
+    ),
     "driver that cannot migrate": (
         changed(NIC, migration={"migrates": True}, capabilities=[], extended=[]),
         Options(),

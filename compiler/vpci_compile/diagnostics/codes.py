@@ -131,6 +131,7 @@ _CODES = (
     Code("VPCI1827", "structure of the device that the layout leaves out"),
     Code("VPCI1828", "target: driver without migration"),
     Code("VPCI1829", "target: copied field that reads as zero"),
+    Code("VPCI1830", "target: hidden structure that a guest finds"),
     Code("VPCI2001", "no QEMU to verify with"),
     Code("VPCI2002", "QEMU too old to verify with"),
     Code("VPCI2003", "QEMU ended before its time"),

@@ -85,6 +85,7 @@ class Linux:
     regions: Mapping[tuple[int, int | None], str]
     without_migration: tuple[str, ...]
     reads_zero: tuple[tuple[str, str, tuple[str, ...]], ...]
+    raw_headers: Mapping[Kind, tuple[int, ...]]
 
     def driver(self, name: str) -> Driver:
         """The variant driver `name` (as a module, `_` for `-`, or as a driver); an empty one where none is known."""
@@ -154,6 +155,7 @@ def linux() -> Linux:
         parses_extended_below=frozenset(plain["parses_extended_below"]),
         drivers={driver.name: driver for driver in drivers},
         without_migration=tuple(plain["without_migration"]),
+        raw_headers={Kind(kind): tuple(ids) for kind, ids in plain["raw_headers"].items()},
         reads_zero=tuple((row["cap"], row["register"], tuple(row["fields"])) for row in plain["reads_zero"]),
         regions={(row["type"], row.get("subtype")): row["why"] for row in plain["regions"]},
     )

@@ -9,7 +9,7 @@ from ..ir import ROM_INDEX, Bar, Function, Kind, Origin, Structure, Style
 from . import qemu_synthesis
 from .artifact import Options
 from .qemu_facts import CONVENTIONAL, PASID, PCIE, PORT, REBAR, ROOT, Case, is_gpudirect
-from .qemu_kernel import check_migration, check_read_as_zero
+from .qemu_kernel import check_chains, check_migration, check_read_as_zero
 
 _MSI, _MSIX, _ATS = 0x05, 0x11, 0x0F
 _CONVENTIONAL_BYTES = 256
@@ -41,6 +41,7 @@ def check(function: Function, options: Options, report: Report) -> None:
     _check_ids(case)
     _check_nodes(case)
     check_migration(case)
+    check_chains(case)
 
 
 # -- the function as a whole ---------------------------------------------------------------------------------------
