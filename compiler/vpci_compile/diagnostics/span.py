@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 
 class Source:
@@ -22,11 +22,10 @@ class Source:
         return self._lines[number - 1] if 0 < number <= len(self._lines) else ""
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """A stretch of one line: `line` and `col` from 1, `width` in characters, 0 when there is no text to point at."""
 
-    source: Source = field(compare=False)
+    source: Source
     line: int
     col: int
     width: int = 1
