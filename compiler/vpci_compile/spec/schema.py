@@ -57,7 +57,8 @@ def device_schema() -> str:
     """The text of `schemas/device.schema.json` (JSON Schema 2020-12)."""
     layout = device.DeviceLayout.model_json_schema(by_alias=True)
     models = {**layout.pop("$defs"), "DeviceLayout": layout}
-    models["CapabilityEntry"]["properties"]["cap"]["anyOf"][0]["enum"] = _capabilities()
+    # For completion; another name is text as well, so that a capability is added by one file of the catalogue.
+    models["CapabilityEntry"]["properties"]["cap"]["anyOf"].insert(0, {"enum": _capabilities()})
     for name, part in models.items():
         _describe(part, getattr(device, name))
     changes = {f"{name}Change": _part(part, change=True) for name, part in models.items() if name != "Base"}
