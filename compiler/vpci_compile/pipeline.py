@@ -48,11 +48,12 @@ def compile_source(source: Source, path: Path) -> Compiled:
 def find_layout(path: Path, name: str) -> tuple[Path, str] | None:
     """The file that the layout at `path` calls `name`: a path from there, or a shipped layout (nvidia/gh200).
 
-    With it comes the path that diagnostics show: relative where that is shorter.
+    With it comes the path that diagnostics show: relative below the working folder.
     """
     for candidate in (path.parent / name, resources.folder("layouts") / f"{name}.yaml"):
         if loader.exists(candidate) and candidate.is_file():
-            return candidate, min(str(candidate), os.path.relpath(candidate), key=len)
+            below = os.path.relpath(candidate)
+            return candidate, str(candidate) if below.startswith(os.pardir) else below
     return None
 
 

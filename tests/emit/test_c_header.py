@@ -141,7 +141,7 @@ def test_no_text_ends_a_comment(text: str) -> None:
 def test_hostile_texts_stay_comments(language: str, tmp_path: Path) -> None:
     about = '*/ #error "out" /* ??/\n \\ \u202e "%s" // é' + "x" * 200
     made = factory.function("while", about=about)
-    made = replace(made, origin=replace(made.origin, source=type(made.origin.source)("a/*/ */b??/.yaml", "")))
+    made = replace(made, origin=made.origin._replace(source=type(made.origin.source)("a/*/ */b??/.yaml", "")))
     _, selftest = cc.emit(made, tmp_path)
     status, shown = cc.run(cc.build(language, selftest, "-O1"))
     assert status == 0, shown
