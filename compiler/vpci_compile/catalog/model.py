@@ -109,11 +109,6 @@ class Register:
     vmm: bool = False
     implemented: str = ""
 
-    @property
-    def fixed(self) -> bool:
-        """Whether it stands once, and at the same offset with the same size in every structure."""
-        return self.repeat is None and type(self.at) is int and type(self.bytes) is int
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Capability:

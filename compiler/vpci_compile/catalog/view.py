@@ -50,9 +50,12 @@ _HEADERS = {
 
 
 @cache
-def _fixed(register: Register) -> Place:
-    """The place of a register that stands at the same offset in every structure."""
-    return Place(register.name, register, int(register.at), int(register.bytes))
+def _fixed(register: Register) -> Place | None:
+    """The place of a register that stands once, at the same offset with the same size in every structure."""
+    at, size = register.at, register.bytes
+    if register.repeat is not None or not isinstance(at, int) or not isinstance(size, int):
+        return None
+    return Place(register.name, register, at, size)
 
 
 @cache
@@ -128,11 +131,12 @@ class View:
 
         A register that starts beyond the end of `body` is left out.
         """
-        yield from (_fixed(register) for register in _HEADERS[self.capability.chain])
-        for register in self.capability.registers:
+        for register in (*_HEADERS[self.capability.chain], *self.capability.registers):
             repeat = register.repeat
             if repeat is None:
-                yield from self._existing(self._place(register, 0, register.name))
+                place = self._place(register, 0, register.name)
+                if place.offset < len(self.body) and self.has(place):
+                    yield place
                 continue
             groups = 1 if repeat.each is None else min(self._value(repeat.each), _MAX_REPEAT)
             for group in range(groups):
@@ -141,11 +145,8 @@ class View:
                     place = self._place(register, index, f"{name}{index + repeat.first}", group)
                     if place.offset >= len(self.body):
                         break
-                    yield from self._existing(place)
-
-    def _existing(self, place: Place) -> Iterator[Place]:
-        if place.offset < len(self.body) and self.has(place):
-            yield place
+                    if self.has(place):
+                        yield place
 
     def has(self, place: Place) -> bool:
         """Whether the condition of a register holds here; its place can lie beyond the end all the same."""
@@ -153,8 +154,9 @@ class View:
         return not rule or bool(self._value(rule, place.index, place.group))
 
     def _place(self, register: Register, index: int, name: str, group: int = 0) -> Place:
-        if register.fixed:
-            return _fixed(register)
+        fixed = _fixed(register)
+        if fixed is not None:
+            return fixed
         offset = self._value(register.at, index, group)
         if register.repeat is not None:
             offset += index * self._value(register.repeat.stride, index, group)
