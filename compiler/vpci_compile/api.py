@@ -123,7 +123,8 @@ def load(path: StrPath, slot: str | None = None) -> Compiled:
     if is_layout(path):
         return _compile(path)
     imported = import_capture(path, slot)
-    source = Source(f"{os.fspath(path)}", imported.text)
+    # The lines are those of the layout that `import` writes, not of the capture.
+    source = Source(f"import of {os.fspath(path)}", imported.text)
     compiled = pipeline.compile_source(source, Path(path))
     return Compiled(compiled.function, imported.diagnostics)
 
