@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import re
-import time
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -55,7 +54,6 @@ def everything() -> tuple[Capture, ...]:
 
 
 def test_every_capture_comes_back_byte_for_byte() -> None:
-    start = time.process_time()
     raw: list[str] = []
     for capture in everything():
         text, diagnostics = imported(capture)
@@ -63,7 +61,6 @@ def test_every_capture_comes_back_byte_for_byte() -> None:
         assert max(map(len, text.splitlines())) <= 120, capture.label
         raw += [f"{capture.name}: {d.message}" for d in diagnostics if d.code == "VPCI1722"]
     assert raw == []  # names alone do it, for all hardware that we know
-    assert time.process_time() - start < 60
 
 
 def test_the_last_resort_always_works() -> None:

@@ -451,6 +451,8 @@ def test_a_header_type_that_does_not_exist(tmp_path: Path) -> None:
     assert codes(read(write(tmp_path, text))) == ["VPCI1713"]
 
 
+HANG_S = 60  # a guard against hangs, not a measure of speed: each takes a fraction of a second
+
 # -- size and time -------------------------------------------------------------------------------------------------
 
 
@@ -458,21 +460,14 @@ def test_a_large_file_is_refused_at_once(tmp_path: Path) -> None:
     path = tmp_path / "large"
     with path.open("wb") as stream:
         stream.truncate(100 << 20)
-    start = time.process_time()
     assert "error[VPCI1710]: file has 104,857,600 bytes, more than 32 MiB" in fails(path)
-    assert time.process_time() - start < 0.5
     assert "VPCI1710" in fails(Path("/dev/zero"))
 
 
-def test_a_machine_with_800_functions_reads_fast(tmp_path: Path) -> None:
+def test_a_machine_with_800_functions(tmp_path: Path) -> None:
     rows = E1000E.read_text().split("\n", 1)[1]
     path = write(tmp_path, "\n".join(f"{n:04x}:00:00.0 x\n{rows}" for n in range(800)))
-    best = 9.0
-    for _ in range(3):
-        start = time.process_time()
-        assert len(read_all(path).captures) == 800
-        best = min(best, time.process_time() - start)
-    assert best / (path.stat().st_size / 1e6) < 0.1
+    assert len(read_all(path).captures) == 800
 
 
 @pytest.mark.parametrize(
@@ -496,7 +491,7 @@ def test_hostile_text_ends_in_time(tmp_path: Path, line: str) -> None:
     path = write(tmp_path, text)
     start = time.process_time()
     read_all(path)
-    assert time.process_time() - start < 5
+    assert time.process_time() - start < HANG_S
 
 
 def survives(path: Path) -> None:
