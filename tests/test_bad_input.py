@@ -34,7 +34,7 @@ def run(*arguments: str, folder: Path, **limits: int) -> subprocess.CompletedPro
 
     command = [sys.executable, "-m", "vpci_compile", *arguments]
     done = subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, timeout=30, preexec_fn=limit, check=False
+        command, cwd=folder, capture_output=True, text=True, timeout=120, preexec_fn=limit, check=False
     )
     assert "Traceback" not in done.stderr
     return done
