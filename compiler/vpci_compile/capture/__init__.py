@@ -1,8 +1,8 @@
 """Reading real functions, and writing a layout from one."""
 
 from .importer import layout_text
-from .model import BarFact, Capture, Captures
+from .model import BarFact, Capture, Captures, HostFacts, IommuFacts
 from .read import read, read_all
 from .structures import structures
 
-__all__ = ["BarFact", "Capture", "Captures", "layout_text", "read", "read_all", "structures"]
+__all__ = ["BarFact", "Capture", "Captures", "HostFacts", "IommuFacts", "layout_text", "read", "read_all", "structures"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ..diagnostics import Diagnostic, Report, Source, Span, whole_file
@@ -38,13 +38,46 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
+class IommuFacts:
+    """What iommufd says of the IOMMU in front of a function; there is no PASID where `max_pasid_log2` is 0."""
+
+    max_pasid_log2: int = 0
+    pasid_exec: bool = False
+    pasid_priv: bool = False
+    ats: bool = False
+    dirty_tracking: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HostFacts:
+    """What the host says of a function beside its bytes. What was not asked is "", None or empty.
+
+    `kernel` is a release ("7.2.13", "6.12.57+deb13-amd64"), `architecture` is uname's. `migration` has those of
+    "stop-copy", "p2p" and "pre-copy" that the driver has, none of them when it does not migrate. `regions` maps the
+    index of a VFIO region to its size; `vfio_config` is the configuration space as vfio shows it. `physical_function`
+    is the slot of a virtual function's PF; `sriov` says that virtual functions of this one are enabled.
+    """
+
+    kernel: str = ""
+    architecture: str = ""
+    iommu: IommuFacts | None = None
+    migration: frozenset[str] | None = None
+    dma_logging: bool | None = None
+    regions: Mapping[int, int] = field(default_factory=dict, hash=False)
+    vfio_config: bytes = b""
+    physical_function: str = ""
+    sriov: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Capture:
     """Configuration space read from one function.
 
     `data` holds 64..4096 bytes from offset 0; bytes in `missing`, ranges (first, byte after the last), were not in the
     source and stand as 0. `ids` is (vendor, device) by the kernel, which differs from the bytes for an SR-IOV virtual
     function: those read ffff. `title` is lspci's name for the function. What is unknown is "", None or empty.
-    `diagnostics` holds the warnings of reading it; `dump` says on which lines of `origin.source` the bytes stand.
+    `host` is what the host says of it, in a capture that `vpci-compile capture` made. `diagnostics` holds the warnings
+    of reading it; `dump` says on which lines of `origin.source` the bytes stand.
     """
 
     slot: str
@@ -55,6 +88,7 @@ class Capture:
     driver: str = ""
     title: str = ""
     ids: tuple[int, int] | None = None
+    host: HostFacts | None = None
     origin: Span = field(default_factory=lambda: whole_file(""), compare=False)
     dump: tuple[Run, ...] = field(default=(), compare=False)
     diagnostics: tuple[Diagnostic, ...] = field(default=(), compare=False)
@@ -98,7 +132,7 @@ class Captures:
 class Draft:
     """A function while it is read. Rows may come in any order; `report` collects what is wrong with this one."""
 
-    __slots__ = ("bars", "data", "driver", "dump", "ids", "known", "origin", "report", "slot", "title")
+    __slots__ = ("bars", "data", "driver", "dump", "host", "ids", "known", "origin", "report", "slot", "title")
 
     def __init__(self, slot: str, origin: Span, title: str = "") -> None:
         self.slot = slot
@@ -110,6 +144,7 @@ class Draft:
         self.bars: list[BarFact] = []
         self.driver = ""
         self.ids: tuple[int, int] | None = None
+        self.host: HostFacts | None = None
         self.report = Report()
 
     def put(self, offset: int, octets: bytes) -> int | None:
@@ -147,6 +182,7 @@ class Draft:
             driver=self.driver,
             title=self.title,
             ids=self.ids,
+            host=self.host,
             origin=self.origin,
             dump=tuple(Run(*run) for run in self.dump),
             diagnostics=tuple(diagnostics),
