@@ -8,11 +8,11 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 JOBS ?= 2
 
-.PHONY: demo test lint pytest wheel judges bench schema goldens clean help
+.PHONY: demo test lint pytest wheel judges qemu bench schema goldens clean help
 
 help:
 	@sed -n '2,3s/^# //p' Makefile
-	@echo "  also: lint, pytest, wheel, judges, bench, schema (regenerate), goldens (regenerate), clean"
+	@echo "  also: lint, pytest, wheel, judges, qemu, bench, schema (regenerate), goldens (regenerate), clean"
 
 $(STAMP): pyproject.toml hatch_build.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "vpci-compile needs Python >= 3.11; PYTHON=... make"; exit 2; }
@@ -37,10 +37,14 @@ lint: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-# Independent judges (QEMU, lspci, iasl, the newest pci_regs.h), unpacked into .cache without root.
+# Independent judges (QEMU and Linux for its guests, lspci, iasl, the newest pci_regs.h), unpacked into .cache without root.
 # Where they cannot be had, the tests that need them say so; VPCI_REQUIRE_JUDGES=1 (CI) makes that a failure.
 judges:
 	@tools/fetch-judges.sh --qemu || { [ "$${VPCI_REQUIRE_JUDGES:-}" != 1 ] && echo "going on without judges"; }
+
+# The same for who wants to run `verify --guest`: without them there is nothing to go on with.
+qemu:
+	@tools/fetch-judges.sh --qemu
 
 pytest: $(STAMP)
 	$(BIN)/pytest -n $(JOBS)

@@ -1,12 +1,15 @@
 #!/usr/bin/env bash
-# Fetch independent judges of what this project compiles: the newest lspci, iasl and linux/pci_regs.h, and QEMU with
-# --qemu. Nothing is installed and root is not needed: Debian packages are downloaded, unpacked and run where they lie.
+# Fetch independent judges of what this project compiles: the newest lspci, iasl and linux/pci_regs.h; with --qemu also
+# QEMU and the Linux that it boots. Nothing is installed and root is not needed: Debian packages are downloaded, unpacked
+# and run where they lie.
 #
 #   tools/fetch-judges.sh [--qemu]     into .cache/judges, or into $VPCI_CACHE
 #
 #   bin/lspci, bin/iasl                         Debian sid: they decode the newest capabilities and table types
 #   bin/lspci-old, bin/iasl-old                 this machine's own suite, best effort: what users' machines still run
 #   bin/qemu-system-x86_64, -aarch64            with --qemu (Debian sid: vfio-user-pci needs QEMU 10.1 or newer)
+#   guest-x86_64, guest-aarch64                 with --qemu: what a small guest of QEMU is made of: the newest cloud
+#                                               kernel (and drivers for x86_64), busybox, lspci with its libraries
 #   include/linux/pci_regs.h, share/pci.ids     masks and names to check the catalogue against
 #
 # Exit status: 0 done or nothing to do; 1 a download failed; 2 bad usage; 3 this machine cannot fetch (not Debian).
@@ -25,7 +28,9 @@ case $dir in *[[:space:]\"]*) fail 2 "apt cannot work in a folder with a space o
 # is moved into place whole: an interrupted run never leaves a stamp on half a judge.
 hash=$(sha256sum <"$self")
 is_done() { [[ -r $dir/$1.stamp && $(<"$dir/$1.stamp") == "$hash" ]]; }
-nothing_to_do() { is_done base && { [[ $want_qemu == no ]] || is_done qemu; }; }
+parts=(base)
+if [[ $want_qemu == yes ]]; then parts+=(qemu guest-x86_64 guest-aarch64); fi
+nothing_to_do() { local part; for part in "${parts[@]}"; do is_done "$part" || return 1; done; }
 if nothing_to_do; then exit 0; fi
 
 for tool in apt-get apt-config dpkg-deb; do
@@ -53,6 +58,9 @@ Dir::Etc::sourcelist "$work/sources.list"; Dir::Etc::preferences "/dev/null"; Di
 Dir::State "$work/state"; Dir::State::status "$work/status"; Dir::Cache "$work/cache"; Dir::Log "$work";
 Acquire::Languages "none"; Acquire::PDiffs "false"; APT::Update::Error-Mode "any";
 CONF
+  # The guests are of these two, whatever this machine is; indexes are downloaded for no more than is needed.
+  printf 'APT::Architectures { "%s"; };\n' "$(dpkg --print-architecture)"
+  if [[ $want_qemu == yes ]]; then printf 'APT::Architectures { "%s"; };\n' amd64 arm64; fi
 } >"$work/apt.conf"
 # Run by root, apt downloads as user _apt, who may be unable to walk to a checkout in somebody's private folder.
 chmod 755 "$work"
@@ -77,12 +85,34 @@ for mirror in $mirrors; do
 done
 [[ $found == yes ]] || explain "no apt source of this machine gave a signed index of Debian sid"
 
-fetch() { # fetch PART PACKAGE...: the packages and all they depend on, unpacked in PART
+fetch() { # fetch PART PACKAGE...: the packages and all they depend on, unpacked in PART of the work folder
   local part=$1 deb; shift
   rm -f "$work"/cache/archives/*.deb "$dir/$part.stamp"
   private_apt install -y --download-only --no-install-recommends "$@" || explain "cannot download: $*"
   for deb in "$work"/cache/archives/*.deb; do dpkg-deb -x "$deb" "$work/$part"; done
-  rm -rf "${dir:?}/$part" && mv "$work/$part" "$dir/$part"
+}
+place() { rm -rf "${dir:?}/$1" && mv "$work/$1" "$dir/$1"; } # place PART: move it to where it belongs, whole
+
+# fetch_guest CPU ARCHITECTURE [PACKAGE...]: as fetch, what a guest is made of; a meta package knows the newest kernel.
+fetch_guest() {
+  local part=guest-$1 arch=$2 kernel deb; shift 2
+  kernel=$(APT_CONFIG=$work/apt.conf apt-cache depends "linux-image-cloud-$arch:$arch" 2>>"$work/log" |
+    sed -n 's/^ *Depends: linux-image-\([^:]*\).*/\1/p')
+  [[ -n $kernel ]] || explain "linux-image-cloud-$arch names no kernel"
+  fetch "$part" "pciutils:$arch" "busybox-static:$arch" "$@"
+  # The kernel comes without what it depends on: that is there to install it. One architecture is enough for drivers.
+  set -- "linux-binary-$kernel:$arch"
+  if [[ $arch == amd64 ]]; then set -- "$@" "linux-modules-$kernel:$arch"; fi
+  rm -f "$work"/debs/*.deb
+  (cd "$work/debs" && private_apt download "$@") || explain "cannot download: $*"
+  for deb in "$work"/debs/*.deb; do dpkg-deb -x "$deb" "$work/$part"; done
+  ( # of some hundred megabytes a tenth is needed
+    shopt -s nullglob
+    mkdir "$work/kept" && cd "$work/$part"
+    cp -a --parents usr/bin/busybox usr/bin/lspci usr/lib/*-linux-gnu/*.so* usr/share/qemu-efi-aarch64/*.fd \
+      usr/lib/modules/*/vmlinuz usr/lib/modules/*/kernel/{virt,drivers/{char,iommu,net,nvme,pci,uio,vfio,virtio}} "$work/kept"
+  )
+  rm -rf "${work:?}/$part" && mv "$work/kept" "$work/$part"
 }
 
 # wrap NAME "PART..." PROGRAM [ARGUMENT...]: a wrapper that starts a program with its own loader and its own libraries
@@ -103,6 +133,7 @@ wrap() {
 
 if ! is_done base; then
   fetch base linux-libc-dev acpica-tools pciutils pci.ids
+  place base
   ln -sfn ../../base/usr/include/linux/pci_regs.h "$dir/include/linux/pci_regs.h"
   ln -sfn ../base/usr/share/misc/pci.ids "$dir/share/pci.ids"
   wrap lspci base '$R/base/usr/bin/lspci' -i '$R/share/pci.ids'
@@ -120,11 +151,21 @@ if ! is_done base; then
 fi
 if [[ $want_qemu == yes ]] && ! is_done qemu; then
   fetch qemu qemu-system-x86 qemu-system-arm
+  place qemu
   for cpu in x86_64 aarch64; do
     wrap "qemu-system-$cpu" qemu '$R/qemu/usr/bin/qemu-system-'"$cpu" \
       -L '$R/qemu/usr/share/qemu' -L '$R/qemu/usr/share/seabios' -L '$R/qemu/usr/lib/ipxe/qemu'
     "$dir/bin/qemu-system-$cpu" --version >/dev/null || fail 1 "the unpacked QEMU does not start"
   done
   printf '%s' "$hash" >"$dir/qemu.stamp"
+fi
+if [[ $want_qemu == yes ]]; then
+  for guest in 'x86_64 amd64' 'aarch64 arm64 qemu-efi-aarch64'; do
+    read -ra names <<<"$guest"
+    is_done "guest-${names[0]}" && continue
+    fetch_guest "${names[@]}"
+    place "guest-${names[0]}"
+    printf '%s' "$hash" >"$dir/guest-${names[0]}.stamp"
+  done
 fi
 printf 'fetch-judges: ready in %s\n' "$dir/bin" >&2
