@@ -1,0 +1,104 @@
+"""The initial file system of the rig's guest: busybox, five modules, our client, and a QEMU with all it needs."""
+
+from __future__ import annotations
+
+import lzma
+import os
+import re
+import subprocess
+from pathlib import Path
+
+from .guest import digest
+
+_HERE = Path(__file__).parent
+_MODULES = (
+    "virt/lib/irqbypass",
+    "drivers/vfio/vfio",
+    "drivers/vfio/vfio_iommu_type1",
+    "drivers/vfio/pci/vfio-pci-core",
+    "drivers/vfio/pci/vfio-pci",
+    "drivers/pci/pci-pf-stub",
+)
+_INIT = """#!/bin/busybox sh
+/bin/busybox mkdir -p /proc /sys /dev /tmp
+/bin/busybox --install -s /bin
+mount -t proc none /proc; mount -t sysfs none /sys; mount -t devtmpfs none /dev
+for module in {modules}; do insmod /modules/$module.ko; done
+while [ ! -e /dev/vport0p1 ]; do usleep 20000; done
+echo 0 > /sys/bus/pci/drivers_autoprobe
+export QEMU_MODULE_DIR=/qemu/modules
+exec 3<>/dev/vport0p1
+echo hello >&3
+sh <&3 >&3 2>&1
+"""
+
+
+def build(judges: Path, modules: Path, busybox: Path) -> Path:
+    """The initial file system as a file, made once for the same ingredients."""
+    client = _client(judges)
+    qemu = _qemu(judges / "qemu")
+    names = [Path(one).name for one in _MODULES]
+    files: dict[str, bytes | Path] = {
+        "init": _INIT.format(modules=" ".join(names)).encode(),
+        "bin/busybox": busybox,
+        "bin/client": client,
+        **qemu,
+    }
+    stamps = [
+        f"{name} {one.stat().st_size} {one.stat().st_mtime_ns}" for name, one in files.items() if isinstance(one, Path)
+    ]
+    path = judges / "stack" / f"initrd-{digest(files['init'], str(modules).encode(), *map(str.encode, stamps))}"
+    if not path.exists():
+        for one, name in zip(_MODULES, names, strict=True):
+            files[f"modules/{name}.ko"] = lzma.decompress((modules / "kernel" / f"{one}.ko.xz").read_bytes())
+        _keep(path, _cpio({name: one if isinstance(one, bytes) else one.read_bytes() for name, one in files.items()}))
+    return path
+
+
+def _client(judges: Path) -> Path:
+    """Our program, compiled once for the same source."""
+    source = _HERE / "client.c"
+    path = judges / "stack" / f"client-{digest(source.read_bytes())}"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = path.with_name(f"{path.name}.{os.getpid()}")
+        command = ["gcc", "-static", "-O2", "-Wall", "-Wextra", "-Werror", "-pthread", "-o", fresh, source]
+        subprocess.run(command, check=True, timeout=120)
+        fresh.replace(path)
+    return path
+
+
+def _qemu(root: Path) -> dict[str, bytes | Path]:
+    """A QEMU, the libraries that its loader names, and the firmware of a q35 machine."""
+    (loader,) = root.glob("usr/lib/*-linux-gnu/ld-linux-x86-64.so.2")
+    program = root / "usr/bin/qemu-system-x86_64"
+    command = [loader, "--inhibit-cache", "--library-path", loader.parent, "--list", program]
+    listed = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+    libraries = [Path(found) for found in re.findall(r"=> (/\S+)", listed) if Path(found).name != loader.name]
+    return {
+        "qemu/qemu": program,
+        "qemu/ld.so": loader,
+        **{f"qemu/lib/{one.name}": one for one in libraries},
+        "qemu/modules/accel-qtest.so": loader.parent / "qemu/accel-qtest.so",
+        "qemu/firmware/bios-256k.bin": root / "usr/share/seabios/bios-256k.bin",
+    }
+
+
+def _keep(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f"{path.name}.{os.getpid()}")
+    fresh.write_bytes(data)
+    fresh.replace(path)
+
+
+def _cpio(files: dict[str, bytes]) -> bytes:
+    folders = sorted({str(parent) for name in files for parent in Path(name).parents if str(parent) != "."})
+    out = bytearray()
+    entries = [(name, 0o040755, b"") for name in folders] + [(name, 0o100755, data) for name, data in files.items()]
+    entries += [("dev", 0o040755, b""), ("TRAILER!!!", 0, b"")]
+    for number, (name, mode, data) in enumerate(entries):
+        fields = (number, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(name) + 1, 0)
+        out += b"070701" + b"".join(b"%08X" % field for field in fields) + name.encode() + b"\0"
+        out += bytes(-len(out) % 4) + data
+        out += bytes(-len(out) % 4)
+    return bytes(out)

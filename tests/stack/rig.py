@@ -1,0 +1,231 @@
+"""Configuration spaces through the whole real stack: Linux vfio-pci, and a QEMU above it.
+
+A function is served by us (`hardware`), plugged into a QEMU that runs a real Linux, bound to vfio-pci there, and read
+through vfio's file descriptor or through another QEMU that runs inside that Linux. Many go through at a time.
+"""
+
+from __future__ import annotations
+
+import json
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple
+
+from vpci_compile.live import Place
+
+from .guest import PORTS, Guest, GuestError
+from .hardware import Hardware, Image, forwarded, served
+from .spare import spared
+
+_FIRST_BUS_SLOT = 1
+_QEMU = (
+    "/qemu/ld.so --library-path /qemu/lib /qemu/qemu -L /qemu/firmware -machine q35 -accel qtest -nodefaults "
+    "-display none -m 16 -qtest stdio -qtest-log /dev/null"
+)
+_CLIENT_S = 55  # less than the guest's patience
+
+
+class Observed(NamedTuple):
+    """What software shows of a function.
+
+    `state` is what the function itself holds at that time; `space`, `by_word` and `by_byte` what is read 4, 2 and 1
+    bytes at a time (empty if not asked for). `tried` are the bits that were written with ones and zeros: `writable`
+    those that followed as read back, `forwarded` those that reached the function.
+    """
+
+    state: bytes
+    space: bytes
+    by_word: bytes
+    by_byte: bytes
+    tried: bytes
+    writable: bytes
+    forwarded: bytes
+
+
+class Refused(NamedTuple):
+    """The software does not take the function; `text` is what it said."""
+
+    text: str
+
+
+class _Plugged(NamedTuple):
+    hardware: Hardware
+    device: str
+    address: str
+
+
+class Rig:
+    """The machine that does it, started once."""
+
+    def __init__(self, program: Path, kernel: Path, initrd: Path) -> None:
+        self._stack = ExitStack()
+        self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="vpci-stack-")))
+        self._start = lambda: Guest(program, kernel, initrd, self._folder)
+        self._guest = self._start()
+        self._count = 0
+
+    def __enter__(self) -> Rig:
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self._guest.close()
+        self._stack.close()
+
+    # -- the two views ---------------------------------------------------------------------------------------------
+
+    def kernel(self, images: Sequence[Image], *, widths: str = "421", probe: bool = True) -> list[Observed]:
+        """What a VMM reads through vfio's file descriptor, and what its writes do."""
+        found: list[Observed] = []
+        for start in range(0, len(images), PORTS):
+            batch = images[start : start + PORTS]
+            with self._plugged(batch) as plugged:
+                words = " ".join(one.address for one in plugged)
+                command = f"timeout {_CLIENT_S} client kernel {widths} {words}"
+                found.extend(self._observe(plugged, command, probe, nested=False))
+        return found
+
+    def qemu(
+        self,
+        images: Sequence[Image],
+        place: Place = Place.PORT,
+        options: Sequence[Mapping[str, object]] | None = None,
+        *,
+        probe: bool = True,
+    ) -> list[Observed | Refused]:
+        """What a guest of QEMU's vfio-pci reads, and what its writes do; `options` are those of each device."""
+        options = options or [{}] * len(images)
+        found: list[Observed | Refused] = []
+        for start in range(0, len(images), PORTS):
+            with self._plugged(images[start : start + PORTS]) as plugged:
+                found.extend(self._nested(plugged, place, options[start : start + PORTS], probe))
+        return found
+
+    def _nested(
+        self, plugged: Sequence[_Plugged], place: Place, options: Sequence[Mapping[str, object]], probe: bool
+    ) -> list[Observed | Refused]:
+        found: dict[str, Observed | Refused] = {}
+        while left := [(one, more) for one, more in zip(plugged, options, strict=True) if one.address not in found]:
+            seats, words = _arrange([one.address for one, _ in left], place, [more for _, more in left])
+            command = f"timeout {_CLIENT_S} client nested {seats} -- {_QEMU} {words} 2>/tmp/said"
+            try:
+                shown = self._observe([one for one, _ in left], command, probe, nested=True)
+            except _Ended:
+                said = "\n".join(self._guest.run("cat /tmp/said"))
+                # It ends at the first function that it does not take, and names it.
+                named = [one for one, _ in left if one.address in said]
+                if len(left) > 1 and len(named) != 1:
+                    raise GuestError(f"QEMU ended, and it is not clear why:\n{said}") from None
+                found[(named or [left[0][0]])[0].address] = Refused(said)
+            else:
+                found.update(zip([one.address for one, _ in left], shown, strict=True))
+        return [found[one.address] for one in plugged]
+
+    # -- one batch -------------------------------------------------------------------------------------------------
+
+    def _observe(self, plugged: Sequence[_Plugged], command: str, probe: bool, *, nested: bool) -> list[Observed]:
+        mark = self._guest.begin(command)
+        dumps: dict[tuple[int, int], bytes] = {}
+        probes: dict[int, bytes] = {}
+        errors: list[str] = []
+        states: list[bytes] = []
+        masks: list[bytes] = []
+        while (line := self._guest.line()) != mark:
+            what, _, rest = line.partition(" ")
+            if what == "dump":
+                number, width, octets = rest.split(" ")
+                dumps[int(number), int(width)] = bytes.fromhex(octets)
+            elif what == "probe":
+                number, octets = rest.split(" ")
+                probes[int(number)] = bytes.fromhex(octets)
+            elif what == "ready":
+                states = [bytes(one.hardware.state) for one in plugged]
+                masks = [spared(state, nested=nested) if probe else bytes(len(state)) for state in states]
+                for one, mask in zip(plugged, masks, strict=True):
+                    one.hardware.writes.clear()
+                    self._guest.send(mask.hex() if probe else "-")
+            elif line:
+                errors.append(line)
+        if errors:
+            raise GuestError("\n".join(errors))
+        if not states:
+            raise _Ended
+        return [
+            Observed(
+                states[number],
+                *(dumps.get((number, width), b"") for width in (4, 2, 1)),
+                masks[number],
+                probes.get(number, bytes(len(states[number]))),
+                forwarded(len(states[number]), one.hardware.writes if probe else ()),
+            )
+            for number, one in enumerate(plugged)
+        ]
+
+    @contextmanager
+    def _plugged(self, images: Sequence[Image]) -> Iterator[list[_Plugged]]:
+        """Functions plugged into the root ports, each bound to vfio-pci."""
+        with ExitStack() as stack:
+            plugged: list[_Plugged] = []
+            for number, image in enumerate(images):
+                hardware = Hardware(image)
+                self._count += 1
+                name = f"f{self._count}"
+                path = self._folder / name
+                stack.enter_context(served(path, hardware))
+                self._guest.qmp(
+                    "device_add",
+                    driver="vfio-user-pci",
+                    id=name,
+                    bus=f"port{number}",
+                    socket={"type": "unix", "path": str(path)},
+                )
+                plugged.append(_Plugged(hardware, name, f"0000:{number + 1:02x}:00.0"))
+            stack.callback(self._unplug, plugged)
+            self._bind(plugged)
+            yield plugged
+
+    def _bind(self, plugged: Sequence[_Plugged]) -> None:
+        names = " ".join(one.address for one in plugged)
+        # There is a moment when a function is to be seen, and no driver may have it yet.
+        said = self._guest.run(
+            f"for d in {names}; do p=/sys/bus/pci/devices/$d; n=0; "
+            "while [ ! -e $p/driver -a $n -lt 500 ]; do [ -e $p/driver_override ] && "
+            "echo vfio-pci > $p/driver_override && echo $d > /sys/bus/pci/drivers_probe; "
+            "[ -e $p/driver ] || usleep 10000; n=$((n+1)); done; "
+            "[ -e $p/driver ] || echo $d is not bound; done"
+        )
+        if said:
+            raise GuestError("\n".join([*said, *self._guest.run("dmesg | tail -n 20")]))
+
+    def _unplug(self, plugged: Sequence[_Plugged]) -> None:
+        names = " ".join(one.address for one in plugged)
+        self._guest.run(f"for d in {names}; do echo 1 > /sys/bus/pci/devices/$d/remove; done")
+        for one in plugged:
+            self._guest.qmp("device_del", id=one.device)
+        self._guest.wait_gone([one.device for one in plugged])
+
+
+class _Ended(Exception):  # noqa: N818 - how a run ends
+    """The client ended before it showed anything."""
+
+
+def _arrange(addresses: Sequence[str], place: Place, options: Sequence[Mapping[str, object]]) -> tuple[str, str]:
+    """Where the functions are seen in the nested machine, and the arguments that put them there."""
+    seats, words = [], []
+    if place is Place.CONVENTIONAL:
+        words.append(f"-device pcie-pci-bridge,id=above,addr={_FIRST_BUS_SLOT:#x}")
+    for number, (address, more) in enumerate(zip(addresses, options, strict=True)):
+        slot = _FIRST_BUS_SLOT + number
+        bus, at, seat = "pcie.0", slot, f"0.{slot:x}"
+        if place is Place.PORT:
+            words.append(f"-device pcie-root-port,id=above{number},chassis={slot},addr={slot:#x}")
+            bus, at, seat = f"above{number}", 0, f"{slot:x}.0"
+        elif place is Place.CONVENTIONAL:
+            bus, seat = "above", f"{_FIRST_BUS_SLOT:x}.{slot:x}"
+        device = {"driver": "vfio-pci", "host": address, "bus": bus, "addr": f"{at:#x}", **more}
+        words.append(f"-device '{json.dumps(device)}'")
+        seats.append(seat)
+    return ",".join(seats), " ".join(words)
