@@ -24,6 +24,8 @@ LONGEST_PATH = 107
 """Bytes of a socket's path (sun_path of unix(7) has 108, with a zero byte at the end)."""
 PATIENCE_S = 5.0
 """How long the rest of a begun message may take, and a client that does not read its replies (seconds)."""
+WAITING = 64
+"""How many clients may wait for their turn: one more could not even connect (EAGAIN, where it does not block)."""
 _CHUNK = 1 << 16
 
 
@@ -123,7 +125,7 @@ def _listen(path: Path) -> socket.socket:
     try:
         listener.bind(os.fspath(fresh))
         fresh.chmod(0o600)  # nobody can connect before it listens
-        listener.listen(1)
+        listener.listen(WAITING)
         fresh.rename(path)
     except OSError:
         listener.close()
