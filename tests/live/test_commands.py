@@ -44,7 +44,8 @@ def test_verify_prints_one_screen() -> None:
         "  bytes at reset   4096 of 4096 as expected\n"
         "  writes           1024 of 1024 dwords as expected (N writable bits)\n"
         "  what QEMU makes of the image, and we expect of it:\n"
-        "    0x048  behind a port an integrated endpoint is shown as endpoint, x1 at 2.5 GT/s "
+        "    0x04a  QEMU shows an integrated endpoint as one with a link, below a port [vfio_setup_pcie_cap, executed]\n"
+        "    0x054  QEMU shows a link of one lane at 2.5 GT/s (LNKCAP, LNKCTL), because the function sits below a port "
         "[vfio_setup_pcie_cap, executed]\n"
         "the guest sees what it should\n"
     )

@@ -8,7 +8,7 @@ from live import crafted
 from vpci_compile import api
 from vpci_compile.ir import ConfigSpace
 from vpci_compile.live import Place, behaviour, qemu_view, verify
-from vpci_compile.live.qemu_view import Change, View
+from vpci_compile.stack import Change, View
 
 
 def _view(name: str, place: Place = Place.PORT) -> View:
@@ -27,7 +27,7 @@ def _texts(changes: tuple[Change, ...]) -> list[str]:
 
 @pytest.mark.parametrize("name", ["minimal", "nvidia/gh200", "nvidia/h100-clique", "generic/sriov-vf-pasid"])
 def test_a_layout_made_for_qemu_is_shown_as_it_is(name: str) -> None:
-    config, changes = _view(name)
+    config, changes, _ = _view(name)
     assert changes == ()
     assert config.value == api.load(name).function.config.value
 
@@ -51,19 +51,23 @@ def test_the_extended_chain(name: str, heads: dict[int, str]) -> None:
 
 
 def test_the_pointer_of_a_dropped_header_can_be_written() -> None:
-    config, changes = _view("sr-iov in the middle")
+    config, changes, _ = _view("sr-iov in the middle")
     assert _dword(config, 0x148, "writable") == "ffc00000"
     assert _dword(config, 0x100, "writable") == "00000000"
-    assert _texts(changes) == ["0x148 SR-IOV is unlinked; its bytes can still be read at 0x148"]
+    assert _texts(changes) == [
+        "0x100 QEMU makes the pointer lead to 0xff8; below it leads to 0x148",
+        "0x148 QEMU unlinks SR-IOV; its bytes can still be read at 0x148",
+    ]
 
 
 def test_on_a_conventional_bus_there_is_no_extended_space() -> None:
-    config, changes = _view("ari first", Place.CONVENTIONAL)
+    config, changes, _ = _view("ari first", Place.CONVENTIONAL)
     assert config.size == 256
     assert _dword(config, 0x34) == "0000009c"
     assert _texts(changes) == [
-        "0x60 the PCI Express capability is unlinked: it does not fit the place",
-        "0x100 the guest reaches 256 of the 4096 bytes: the bus is a conventional one",
+        "0x34 QEMU makes the pointer lead to 0x9c; below it leads to 0x60",
+        "0x60 QEMU unlinks the PCI Express capability at 0x60: it does not fit the place",
+        "0x100 QEMU gives the guest 256 of the 4096 bytes: the bus is a conventional one",
     ]
 
 
@@ -105,7 +109,7 @@ def test_a_legacy_endpoint_on_the_root_bus_loses_its_capability() -> None:
 
 
 def test_bars_have_no_address_yet() -> None:
-    config, changes = _view("bars at addresses")
+    config, changes, _ = _view("bars at addresses")
     bars = [_dword(config, at) for at in (0x10, 0x14, 0x18, 0x1C, 0x20, 0x24, 0x30)]
     assert bars == ["00000000", "00000001", "00000000", "00000000", "0000000c", "00000000", "00000000"]
     masks = [_dword(config, at, "writable") for at in (0x10, 0x14, 0x18, 0x1C, 0x20, 0x24, 0x30)]
@@ -119,12 +123,12 @@ def test_multifunction_is_an_option_of_qemu() -> None:
     alone_view, one_of_many = (qemu_view(alone, function.bars, Place.PORT, multifunction=on) for on in (False, True))
     assert alone_view.config.value[0x0E] == 0
     assert one_of_many.config.value[0x0E] == 0x80
-    assert _texts(one_of_many.changes) == ["0xe header type bit 7 is QEMU's option multifunction=on"]
+    assert _texts(one_of_many.changes) == ["0xe QEMU sets header type bit 7 by its option multifunction=on"]
     assert _view("multifunction").changes == ()
 
 
 def test_msi_is_built_anew() -> None:
-    config, changes = _view("programmed msi")
+    config, changes, _ = _view("programmed msi")
     assert [_dword(config, at) for at in (0x48, 0x4C, 0x50, 0x54, 0x58)] == ["018a6005", *["00000000"] * 4]
     masks = [_dword(config, at, "writable") for at in (0x48, 0x4C, 0x50, 0x54, 0x58, 0x5C)]
     assert masks == ["00710000", "fffffffc", "ffffffff", "0000ffff", "ffffffff", "00000000"]
@@ -132,7 +136,7 @@ def test_msi_is_built_anew() -> None:
 
 
 def test_msix_is_off() -> None:
-    config, changes = _view("programmed msi-x")
+    config, changes, _ = _view("programmed msi-x")
     assert _dword(config, 0x9C) == "000a0011"
     assert _dword(config, 0x9C, "writable") == "c0000000"
     assert [one.offset for one in changes] == [0x9E]

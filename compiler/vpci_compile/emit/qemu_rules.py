@@ -20,7 +20,7 @@ _NO_TARGET = "targets: [] for the image and its header alone"
 def check(function: Function, options: Options, report: Report) -> None:
     """Report everything in `function` that QEMU `options.qemu_version`, with Linux vfio-pci below it, cannot show.
 
-    Reports VPCI1810..1827 (facts: schemas/targets/).
+    Reports VPCI1810..1827 (facts: schemas/stacks/).
     """
     case = Case(function, options, report)
     if not _check_device(case):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ..diagnostics import Span
 from ..ir import Kind, Origin, Structure
-from .qemu_facts import Case, release
+from ..stack.qemu_facts import release
+from .qemu_facts import Case
 
 _EXEC, _PRIV, _WIDTH_SHIFT, _WIDTH = 0x2, 0x4, 8, 0x1F
 _FIRST, _LAST = 0x100, 0xFF8

@@ -1,4 +1,4 @@
-"""What QEMU's vfio-user-pci does not take, found before QEMU is started.
+"""What QEMU's vfio-pci and vfio-user-pci do not take, found before QEMU is started.
 
 Some of it makes QEMU loop for ever or abort, with a message that names nothing of the function. Each rule was executed
 with QEMU 11.1.3, and names what it said (hw/vfio/pci.c, hw/pci/pci.c, hw/pci/pcie.c, hw/pci/msix.c).
@@ -7,10 +7,21 @@ with QEMU 11.1.3, and names what it said (hw/vfio/pci.c, hw/pci/pci.c, hw/pci/pc
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from ..ir import ROM_INDEX, Bar, BarKind, ConfigSpace
-from .qemu_view import (
+from .chains import (
+    Extended,
+    Place,
+    Standard,
+    express_is_hidden,
+    extended_chain,
+    msi_length,
+    rom_writable,
+    standard_chain,
+)
+from .pci import (
     CAP_LIST,
     CAP_POINTER,
     ENDPOINT,
@@ -27,17 +38,11 @@ from .qemu_view import (
     PM,
     ROM,
     STATUS,
-    Extended,
-    Place,
-    Standard,
-    express_is_hidden,
-    extended_chain,
-    rom_writable,
-    standard_chain,
 )
 
 _LENGTHS = {PM: 8, MSIX: 12}
 _MSIX_ENTRY = 16
+_MSIX_MOST = 2048 * _MSIX_ENTRY
 _MSI_MOST = 5  # as a power of two
 _BRIDGE_BARS = 2
 _LEAST_EXTENDED = 8
@@ -52,21 +57,24 @@ class Refusal(NamedTuple):
     help: str = ""
 
 
-def refusals(config: ConfigSpace, bars: Sequence[Bar], place: Place) -> list[Refusal]:
+def refusals(
+    config: ConfigSpace, bars: Sequence[Bar], place: Place, *, relocated: bool = False, served: bool = True
+) -> list[Refusal]:
     """Everything for which QEMU would end, abort or hang; empty when it takes the function.
 
-    `config` answers every bit itself (see behaviour).
+    A BAR without a size is one that is not there where a server says so (`served`), else one that is just not known.
+    `config.writable` says what writes to the ROM register leave, whoever answers it.
     """
     found = [*_registers(config, bars)]
-    chain = standard_chain(config)
+    chain = standard_chain(config.value)
     found.extend(_standard(config, chain))
     found.extend(_overlaps(config, chain, place))
     found.extend(refusal for one in chain if one.id == EXPRESS for refusal in _express(config, one))
     msix = next((one for one in chain if one.id == MSIX), None)  # QEMU looks at the first one
-    if msix is not None:
-        found.extend(_msix(config, msix, bars))
+    if msix is not None and not relocated:  # x-msix-relocation is the way out of such places
+        found.extend(_msix(config, msix, bars if served else _known(config, msix, bars)))
     if config.size > PCI_SIZE and config.number("value", PCI_SIZE, 4):
-        found.extend(_extended(extended_chain(config), rebuilt=bool(chain) and place is not Place.CONVENTIONAL))
+        found.extend(_extended(extended_chain(config.value), rebuilt=bool(chain) and place is not Place.CONVENTIONAL))
     return found
 
 
@@ -102,7 +110,7 @@ def _standard(config: ConfigSpace, chain: list[Standard]) -> Iterator[Refusal]:
         yield Refusal(CAP_POINTER, "a capability stands in the header", "QEMU makes registers there read-only")
     for one in chain:
         control = config.number("value", one.offset + 2, 2)
-        length = _LENGTHS.get(one.id, 2) if one.id != MSI else _msi_length(config, one)
+        length = _LENGTHS.get(one.id, 2) if one.id != MSI else msi_length(config.value, one)
         if one.id == MSI and control >> 1 & 7 > _MSI_MOST:
             yield Refusal(
                 one.offset + 2,
@@ -121,9 +129,9 @@ def _overlaps(config: ConfigSpace, chain: list[Standard], place: Place) -> Itera
     """What pci_add_capability finds: QEMU adds the last one of the chain first, and rounds what it claims up to 4."""
     claimed: dict[int, int] = {}
     for one in reversed(chain):
-        if one.id == EXPRESS and express_is_hidden(config, one, place):
+        if one.id == EXPRESS and express_is_hidden(config.value, one, place):
             continue
-        length = _LENGTHS.get(one.id, one.room) if one.id != MSI else _msi_length(config, one)
+        length = _LENGTHS.get(one.id, one.room) if one.id != MSI else msi_length(config.value, one)
         over = next((claimed[at] for at in range(one.offset, one.offset + length) if at in claimed), None)
         if over is not None:
             yield Refusal(
@@ -132,11 +140,6 @@ def _overlaps(config: ConfigSpace, chain: list[Standard], place: Place) -> Itera
                 "QEMU says: overlaps existing capability",
             )
         claimed.update(dict.fromkeys(range(one.offset, one.offset + (length + 3) // 4 * 4), one.offset))
-
-
-def _msi_length(config: ConfigSpace, one: Standard) -> int:
-    control = config.number("value", one.offset + 2, 2)
-    return 10 + (4 if control & 0x80 else 0) + (10 if control & 0x100 else 0)
 
 
 def _express(config: ConfigSpace, one: Standard) -> Iterator[Refusal]:
@@ -153,6 +156,13 @@ _MSIX_SAYS = (
     "QEMU says: hardware reports invalid configuration, MSIX PBA outside of specified BAR, or: table & pba overlap, or "
     "they don't fit in BARs"
 )
+
+
+def _known(config: ConfigSpace, one: Standard, bars: Sequence[Bar]) -> list[Bar]:
+    """The BARs, those of unknown size as large as the MSI-X structures in them need."""
+    rows = {config.number("value", one.offset + at, 4) for at in (4, 8)}
+    most = max(row & ~7 for row in rows) + _MSIX_MOST
+    return [bar if bar.size else replace(bar, size=1 << most.bit_length()) for bar in bars]
 
 
 def _msix(config: ConfigSpace, one: Standard, bars: Sequence[Bar]) -> Iterator[Refusal]:

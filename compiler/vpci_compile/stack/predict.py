@@ -1,0 +1,158 @@
+"""A function, a stack, a place: what the guest finds, or why it finds nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import NamedTuple
+
+from ..capture import IommuFacts
+from ..ir import Bar, ConfigSpace
+from . import drivers, qemu, qemu_refusals
+from .chains import Place
+from .hardware import Hardware
+from .layers import Change, View, device_image
+from .linux import KernelError, linux_view
+from .linux_facts import Version, version
+from .qemu_options import OptionError, Pasid, QemuOptions, with_options
+from .qemu_refusals import Refusal
+
+KERNEL = "linux"
+QEMU = "qemu"
+_NAME = re.compile(r"([a-z][a-z-]*)-([0-9]{1,3}\.[0-9]{1,3}(?:\.[0-9]+)?)")
+
+
+class Stack(NamedTuple):
+    """The software between the function and the guest: a kernel, a VMM, or one on the other; with their releases."""
+
+    kernel: Version | None
+    vmm: str
+    release: Version
+
+    @property
+    def name(self) -> str:
+        """As it is written: linux-7.2/qemu-11.1."""
+        parts = [f"{KERNEL}-{self.kernel[0]}.{self.kernel[1]}"] if self.kernel else []
+        parts += [f"{self.vmm}-{self.release[0]}.{self.release[1]}"] if self.vmm else []
+        return "/".join(parts)
+
+
+class Prediction(NamedTuple):
+    """What the guest finds, and every change of the function on the way to it.
+
+    `config` is the space as far as it came; where `refusals` are not empty, the stack does not show the function.
+    """
+
+    stack: Stack
+    place: Place
+    config: ConfigSpace
+    bars: tuple[Bar, ...]
+    changes: tuple[Change, ...]
+    refusals: tuple[Refusal, ...]
+
+
+def parse(name: str) -> Stack:
+    """The stack that `name` names.
+
+    Raises:
+        ValueError: there is no such stack; the text says what there is.
+    """
+    kernel: Version | None = None
+    vmm, release = "", (0, 0)
+    parts = name.split("/")
+    for index, part in enumerate(parts):
+        match = _NAME.fullmatch(part)
+        if match is None:
+            raise ValueError(f"'{part}' is no program with its release; write linux-7.2/qemu-11.1")
+        program, number = match[1], version(match[2])
+        if program == KERNEL and index == 0:
+            kernel = number
+        elif program in VMMS and not vmm and index == len(parts) - 1:
+            vmm, release = program, number
+        else:
+            known = ", ".join(VMMS)
+            raise ValueError(f"'{name}' is no stack: a kernel (linux-7.2), a VMM ({known}), or kernel/VMM")
+    return Stack(kernel, vmm, release)
+
+
+def predict(
+    hardware: Hardware,
+    name: str,
+    place: Place = Place.PORT,
+    options: Mapping[str, str] | None = None,
+    iommu: IommuFacts | None = None,
+) -> Prediction:
+    """What a guest finds of `hardware` below the stack `name`.
+
+    `options` are those of the VMM's device (x-nv-gpudirect-clique=3), and facts of the machine: `driver`, the VFIO
+    driver; `gpu-mem-size`; `viommu-pasid=on`, a vIOMMU with PASID above the function; `machine`, the release of QEMU's
+    machine type.
+
+    Raises:
+        ValueError: no such stack or option; the text says which.
+    """
+    stack = parse(name)
+    words = dict(options or {})
+    changes: list[Change] = []
+    bars = hardware.bars
+    if stack.kernel is not None:
+        try:
+            view = linux_view(hardware, stack.kernel)
+            view, bars = drivers.with_driver(hardware, words.pop("driver", ""), view, words)
+        except KernelError as error:
+            refusal = Refusal(error.offset, str(error), "vfio_config_init: opening the device fails, or worse")
+            return Prediction(stack, place, device_image(hardware.value), bars, (), (refusal,))
+        except drivers.DriverError as error:
+            raise ValueError(str(error)) from None
+        words.pop("gpu-mem-size", None)
+    else:
+        view = View(device_image(hardware.value), ())
+    changes.extend(view.changes)
+    if not stack.vmm:
+        if words:
+            raise ValueError(f"'{next(iter(words))}' is an option of a VMM, and {stack.name} has none")
+        return Prediction(stack, place, view.config, bars, tuple(changes), ())
+    return VMMS[stack.vmm](stack, place, view, bars, words, iommu)
+
+
+def _qemu(
+    stack: Stack,
+    place: Place,
+    below: View,
+    bars: tuple[Bar, ...],
+    words: dict[str, str],
+    iommu: IommuFacts | None,
+) -> Prediction:
+    options = _qemu_options(stack, words, iommu)
+    config = below.config
+    relocated = options.relocation != "off"
+    refusals = qemu_refusals.refusals(config, bars, place, relocated=relocated, served=options.vfio_user)
+    if refusals:
+        return Prediction(stack, place, config, bars, below.changes, tuple(refusals))
+    try:
+        view = qemu.qemu_view(config, bars, place, options)
+    except OptionError as error:
+        refusal = Refusal(error.offset, str(error), f"{error.note}: QEMU ends")
+        return Prediction(stack, place, config, bars, below.changes, (refusal,))
+    changes = tuple(sorted((*below.changes, *view.changes)))
+    return Prediction(stack, place, view.config, view.bars, changes, ())
+
+
+def _qemu_options(stack: Stack, words: dict[str, str], iommu: IommuFacts | None) -> QemuOptions:
+    has_pasid = words.pop("viommu-pasid", "off") == "on"
+    machine = version(words.pop("machine", f"{stack.release[0]}.{stack.release[1]}"))
+    options = QemuOptions(
+        version=stack.release, vfio_user=stack.kernel is None, skip_vsc=min(machine, stack.release) >= (9, 1)
+    )
+    options = with_options(options, words)
+    if iommu is not None:
+        options = replace(options, kernel_ats=iommu.ats)
+        if has_pasid and iommu.max_pasid_log2 and not options.vfio_user and stack.release >= (11, 0):
+            facts = Pasid(iommu.max_pasid_log2, iommu.pasid_exec, iommu.pasid_priv)
+            options = replace(options, pasid=facts)
+    return options
+
+
+VMMS = {QEMU: _qemu}
+"""The engine of each VMM."""

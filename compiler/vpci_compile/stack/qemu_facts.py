@@ -1,0 +1,98 @@
+"""What is known of QEMU's vfio-pci (`schemas/stacks/qemu.yaml`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from .. import loader, resources
+from .linux_facts import Version
+from .linux_facts import version as _version
+
+
+@dataclass(frozen=True, slots=True)
+class Hide:
+    """An extended capability that QEMU unlinks from `since` on and before `until`; with `option`, if told so."""
+
+    id: int
+    since: Version
+    until: Version | None
+    option: str
+
+    def holds(self, version: Version) -> bool:
+        """Whether this release does it."""
+        return self.since <= version and (self.until is None or version < self.until)
+
+
+@dataclass(frozen=True, slots=True)
+class Qemu:
+    """QEMU's vfio-pci; `since` by option, `overrides` from a layout's id to an option, `rewrites` by (place, type)."""
+
+    executed: str
+    since: Mapping[str, Version]
+    overrides: Mapping[str, str]
+    hides: tuple[Hide, ...]
+    types: tuple[int, ...]
+    rewrites: Mapping[tuple[str, int], str]
+    gpudirect_vendor: int
+    gpudirect_base_class: int
+    gpudirect_places: tuple[tuple[int, Version], ...]
+    pasid_version: int
+    pasid_length: int
+    pasid_widest: int
+    nodes: int
+
+    def is_executed(self, version: Version) -> bool:
+        """Whether the rules were run with this release."""
+        return version == _version(self.executed)
+
+    def hides_always(self, number: int, version: Version) -> bool:
+        """Whether a release unlinks the extended capability `number` without being told."""
+        rule = self.hide(number, version)
+        return rule is not None and not rule.option
+
+    def hide(self, number: int, version: Version) -> Hide | None:
+        """How `version` hides the extended capability `number`, or None."""
+        return next((rule for rule in self.hides if rule.id == number and rule.holds(version)), None)
+
+
+def release(version: Version) -> str:
+    """(11, 1) -> "11.1"."""
+    return f"{version[0]}.{version[1]}"
+
+
+def _load(name: str) -> Any:
+    return loader.load(resources.folder("schemas") / "stacks" / name, shown=name).plain()
+
+
+@cache
+def qemu() -> Qemu:
+    """The facts of `qemu.yaml`."""
+    plain = _load("qemu.yaml")
+    hides = (
+        Hide(
+            row["id"],
+            _version(row.get("since", "0.0")),
+            _version(row["until"]) if "until" in row else None,
+            row.get("option", ""),
+        )
+        for row in plain["hides"]
+    )
+    gpudirect, pasid = plain["gpudirect"], plain["pasid"]
+    return Qemu(
+        executed=plain["executed"],
+        since={name: _version(text) for name, text in plain["since"].items()},
+        overrides=plain["overrides"],
+        hides=tuple(hides),
+        types=tuple(plain["types"]),
+        rewrites={(row["place"], row["type"]): row["shows"] for row in plain["rewrites"]},
+        gpudirect_vendor=gpudirect["vendor"],
+        gpudirect_base_class=gpudirect["base_class"],
+        gpudirect_places=tuple((row["at"], _version(row["since"])) for row in gpudirect["places"]),
+        pasid_version=pasid["version"],
+        pasid_length=pasid["length"],
+        pasid_widest=pasid["widest"],
+        nodes=plain["nodes"],
+    )
