@@ -17,6 +17,9 @@ HEADER = struct.Struct("<HHIII")
 """Message id, command, size of the whole message in bytes, flags, error number."""
 HEADER_BYTES = HEADER.size
 
+MAJOR, MINOR = 0, 1
+"""The version that is spoken; a client with a lower minor one gets that."""
+
 _TYPE = 0xF
 COMMAND, REPLY = 0, 1
 NO_REPLY, ERROR = 0x10, 0x20
@@ -66,6 +69,8 @@ DMA_UNMAP = struct.Struct("<IIQQ")  # argsz, flags, address, size
 DEVICE_RESETS, DEVICE_IS_PCI = 0x1, 0x2
 REGION_READABLE, REGION_WRITABLE, REGION_HAS_CAPS = 0x1, 0x2, 0x8
 REGION_CAP_TYPE = 2
+SET_NONE, SET_BOOL, SET_EVENTFD = 0x1, 0x2, 0x4
+SET_MASK, SET_UNMASK, SET_TRIGGER = 0x8, 0x10, 0x20
 IRQ_EVENTFD, IRQ_MASKABLE, IRQ_AUTOMASKED, IRQ_NORESIZE = 0x1, 0x2, 0x4, 0x8
 ROM_REGION, CONFIG_REGION, VGA_REGION = 6, 7, 8
 FIXED_REGIONS = 9
@@ -127,6 +132,34 @@ def take(form: struct.Struct, payload: bytes) -> tuple[int, ...]:
     return form.unpack_from(payload)
 
 
+def take_sized(form: struct.Struct, payload: bytes) -> tuple[int, ...]:
+    """As `take`, of a payload that begins with argsz: how many bytes the client has sent, or has room for.
+
+    Raises:
+        ProtocolError: the payload is shorter than its form, or says so itself.
+    """
+    numbers = take(form, payload)
+    if numbers[0] < form.size:
+        raise ProtocolError(errno.EINVAL, f"argsz {numbers[0]}, {form.size} are needed")
+    return numbers
+
+
+def take_irqs(payload: bytes) -> tuple[int, int, int]:
+    """Which interrupts a client sets: index, start and count.
+
+    Raises:
+        ProtocolError: it is not clear what is done with them, or not said for each of them.
+    """
+    argsz, flags, index, start, count = take_sized(IRQ_SET, payload)
+    data = flags & (SET_NONE | SET_BOOL | SET_EVENTFD)
+    action = flags & (SET_MASK | SET_UNMASK | SET_TRIGGER)
+    if data.bit_count() != 1 or action.bit_count() != 1 or flags != data | action:
+        raise ProtocolError(errno.EINVAL, f"flags {flags:#x}: one kind of data and one action are needed")
+    if data == SET_BOOL and min(argsz, len(payload)) - IRQ_SET.size < count:
+        raise ProtocolError(errno.EINVAL, f"less than {count} bytes for {count} interrupts")
+    return index, start, count
+
+
 def agree(payload: bytes) -> tuple[bytes, int]:
     """Our answer to a client's VERSION, and the most bytes of data in one message from then on.
 
@@ -134,8 +167,8 @@ def agree(payload: bytes) -> tuple[bytes, int]:
         ProtocolError: no version that we speak, or no text that can be understood.
     """
     major, minor = take(VERSION, payload)
-    if major != 0:
-        raise ProtocolError(errno.ENOTSUP, f"version {major}.{minor}, this is 0.x")
+    if major != MAJOR:
+        raise ProtocolError(errno.ENOTSUP, f"version {major}.{minor}, this is {MAJOR}.{MINOR}")
     text = payload[VERSION.size :].rstrip(b"\0")
     try:
         said = json.loads(text) if text else {}
@@ -147,4 +180,4 @@ def agree(payload: bytes) -> tuple[bytes, int]:
         raise ProtocolError(errno.EINVAL, "capabilities of the wrong shape")
     # Of the rest nothing is offered: QEMU warns of keys that it does not know, and uses what it finds.
     ours = {"capabilities": {"max_msg_fds": MAX_DESCRIPTORS, "max_data_xfer_size": MAX_DATA}}
-    return VERSION.pack(0, minor) + json.dumps(ours).encode() + b"\0", min(limit, MAX_DATA)
+    return VERSION.pack(MAJOR, min(minor, MINOR)) + json.dumps(ours).encode() + b"\0", min(limit, MAX_DATA)

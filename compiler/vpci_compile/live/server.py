@@ -23,7 +23,7 @@ from .protocol import Command, Header, ProtocolError
 LONGEST_PATH = 107
 """Bytes of a socket's path (sun_path of unix(7) has 108, with a zero byte at the end)."""
 PATIENCE_S = 5.0
-"""How long the rest of a begun message may take, and a client that does not read its replies (seconds)."""
+"""How long a client may take for its VERSION, for the rest of a message and to read a reply (seconds)."""
 WAITING = 64
 """How many clients may wait for their turn: one more could not even connect (EAGAIN, where it does not block)."""
 _CHUNK = 1 << 16
@@ -80,18 +80,18 @@ class Server:
         """Serve one client after the other until `stop`; each finds the function reset."""
         with contextlib.suppress(_Stopped):
             while True:
-                self._wait(self._listener, None)
+                self.wait(self._listener, None)
                 with contextlib.suppress(_Gone, OSError):
                     client, _ = self._listener.accept()
                     with client:
-                        client.settimeout(PATIENCE_S)
+                        client.setblocking(False)
                         _Connection(self, client).serve()
                 self.device.reset()  # whatever the client left behind
 
-    def _wait(self, one: socket.socket, deadline: float | None) -> None:
-        """Until there is something to read; raises _Stopped on `stop`, _Gone at the deadline."""
+    def wait(self, one: socket.socket, deadline: float | None, event: int = select.POLLIN) -> None:
+        """Until there is something to read, or `event`; raises _Stopped on `stop`, _Gone at the deadline."""
         poll = select.poll()
-        poll.register(one, select.POLLIN)
+        poll.register(one, event)
         poll.register(self._wake_reader, select.POLLIN)
         left = None if deadline is None else max(0.0, deadline - time.monotonic()) * 1000
         ready = poll.poll(left)
@@ -99,10 +99,6 @@ class Server:
             raise _Stopped
         if not ready:
             raise _Gone
-
-    def wait_readable(self, one: socket.socket, deadline: float | None) -> None:
-        """As `_wait`, for a connection of this server."""
-        self._wait(one, deadline)
 
 
 def _listen(path: Path) -> socket.socket:
@@ -156,12 +152,14 @@ class _Connection:
         self._client = client
         self._device = server.device
         self._max_message = protocol.MAX_FIRST
+        self._most_data = 0
         self._agreed = False
 
     def serve(self) -> None:
         """Answer until the client is gone."""
         while True:
-            header = protocol.parse_header(self._receive(protocol.HEADER_BYTES, None))
+            until = None if self._agreed else time.monotonic() + PATIENCE_S  # a greeted client may be idle
+            header = protocol.parse_header(self._receive(protocol.HEADER_BYTES, until))
             if header.size < protocol.HEADER_BYTES or not header.is_command:
                 raise _Gone  # there is no telling where the next message begins, or whose reply this is
             if header.size > self._max_message:
@@ -178,13 +176,19 @@ class _Connection:
                 raise _Gone
 
     def _send(self, message: bytes) -> None:
-        self._client.sendall(message)
+        """All of it; a client that does not read is waited for as one that does not write."""
+        left, deadline = memoryview(message), time.monotonic() + PATIENCE_S
+        while left:
+            try:
+                left = left[self._client.send(left) :]
+            except BlockingIOError:
+                self._server.wait(self._client, deadline, select.POLLOUT)
 
     def _receive(self, size: int, deadline: float | None) -> bytes:
         """`size` bytes; without a deadline the first of them may take for ever, the others not."""
         data = bytearray()
         while len(data) < size:
-            self._server.wait_readable(self._client, deadline)
+            self._server.wait(self._client, deadline)
             piece, descriptors, _, _ = socket.recv_fds(
                 self._client, min(size - len(data), _CHUNK), protocol.MAX_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC
             )
@@ -202,20 +206,19 @@ class _Connection:
         if header.command == Command.VERSION:
             if self._agreed:
                 raise ProtocolError(errno.EINVAL, "a second VERSION")
-            ours, most = protocol.agree(payload)
-            self._max_message = max(protocol.HEADER_BYTES + protocol.REGION_ACCESS.size + most, protocol.MAX_FIRST)
+            ours, self._most_data = protocol.agree(payload)
+            longest = protocol.HEADER_BYTES + protocol.REGION_ACCESS.size + self._most_data
+            self._max_message = max(longest, protocol.MAX_FIRST)
             self._agreed = True
             return ours
         if not self._agreed:
             raise ProtocolError(errno.EINVAL, "the first message must be VERSION")
         match header.command:
             case Command.REGION_READ:
-                offset, region, count = protocol.take(protocol.REGION_ACCESS, payload)
-                if count > self._max_message - protocol.HEADER_BYTES - protocol.REGION_ACCESS.size:
-                    raise ProtocolError(errno.E2BIG, "more than was agreed on")
+                offset, region, count = self._access(payload)
                 return protocol.REGION_ACCESS.pack(offset, region, count) + self._device.read(region, offset, count)
             case Command.REGION_WRITE:
-                offset, region, count = protocol.take(protocol.REGION_ACCESS, payload)
+                offset, region, count = self._access(payload)
                 data = payload[protocol.REGION_ACCESS.size :]
                 if len(data) != count:
                     raise ProtocolError(errno.EINVAL, f"{count} bytes announced, {len(data)} sent")
@@ -228,29 +231,36 @@ class _Connection:
             case Command.DEVICE_GET_IRQ_INFO:
                 return self._irq_info(payload)
             case Command.DEVICE_SET_IRQS:
-                _, _, index, start, count = protocol.take(protocol.IRQ_SET, payload)
-                if index >= protocol.IRQS or start + count > max(1, self._device.interrupts(index)):
+                index, start, count = protocol.take_irqs(payload)
+                if index >= protocol.IRQS or start + count > self._device.interrupts(index):
                     raise ProtocolError(errno.EINVAL, "there are not so many interrupts")
                 return b""  # nothing here ever raises one
             case Command.DEVICE_RESET:
                 self._device.reset()
                 return b""
             case Command.DMA_MAP:
-                protocol.take(protocol.DMA_MAP, payload)
+                protocol.take_sized(protocol.DMA_MAP, payload)
                 return b""  # nothing here ever reaches into the guest's memory
             case Command.DMA_UNMAP:
-                protocol.take(protocol.DMA_UNMAP, payload)
+                protocol.take_sized(protocol.DMA_UNMAP, payload)
                 return payload[: protocol.DMA_UNMAP.size]
             case _:
                 raise ProtocolError(errno.ENOTSUP, f"command {header.command}")
 
+    def _access(self, payload: bytes) -> tuple[int, ...]:
+        """Offset, region and count of a read or a write."""
+        numbers = protocol.take(protocol.REGION_ACCESS, payload)
+        if numbers[2] > self._most_data:
+            raise ProtocolError(errno.E2BIG, "more than was agreed on")
+        return numbers
+
     def _device_info(self, payload: bytes) -> bytes:
-        protocol.take(protocol.DEVICE_INFO, payload)
+        protocol.take_sized(protocol.DEVICE_INFO, payload)
         flags = protocol.DEVICE_RESETS | protocol.DEVICE_IS_PCI
         return protocol.DEVICE_INFO.pack(protocol.DEVICE_INFO.size, flags, len(self._device.regions), protocol.IRQS)
 
     def _region_info(self, payload: bytes) -> bytes:
-        argsz, _, index, *_ = protocol.take(protocol.REGION_INFO, payload)
+        argsz, _, index, *_ = protocol.take_sized(protocol.REGION_INFO, payload)
         facts = self._device.regions.get(index)
         if facts is None:
             raise ProtocolError(errno.EINVAL, f"region {index}")
@@ -266,7 +276,7 @@ class _Connection:
         return info + (capability if fits else b"")
 
     def _irq_info(self, payload: bytes) -> bytes:
-        _, _, index, _ = protocol.take(protocol.IRQ_INFO, payload)
+        _, _, index, _ = protocol.take_sized(protocol.IRQ_INFO, payload)
         if index >= protocol.IRQS:
             raise ProtocolError(errno.EINVAL, f"interrupt {index}")
         flags = protocol.IRQ_EVENTFD
