@@ -15,7 +15,8 @@ from pathlib import Path
 from .. import resources
 from ..diagnostics import Failed, Report, failure, whole_file
 from ..ir import Function, Kind
-from . import behaviour, qtest, refusals, verify
+from ..stack import qemu_refusals
+from . import behaviour, qtest, verify
 from .device import Device
 from .qemu_view import Change, Place, View, qemu_view
 from .server import Server
@@ -86,7 +87,7 @@ def check(function: Function, place: Place) -> None:
         Failed: with VPCI2004 for each reason why not.
     """
     report = Report()
-    for one in refusals.refusals(behaviour.standing_alone(function), function.bars, place):
+    for one in qemu_refusals.refusals(behaviour.standing_alone(function), function.bars, place):
         owner = function.owner(one.offset)
         span = owner.origin if owner is not None and owner.kind is not Kind.HEADER else function.origin
         report.add("VPCI2004", span, f"QEMU does not take this function: {one.message}", note=one.note, help=one.help)
