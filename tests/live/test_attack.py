@@ -301,10 +301,10 @@ class _Attacker:
 
 def test_mutated_messages(tmp_path: Path) -> None:
     with _victim(tmp_path, "--trace", os.devnull) as victim:
-        victim.is_whole()
-        attacker = _Attacker(victim.path, "vfio-user" if FUZZ == 1 else os.urandom(8).hex())
         before, half = victim.descriptors(), 0
+        victim.is_whole()
         started = victim.kib("VmRSS")
+        attacker = _Attacker(victim.path, "vfio-user" if FUZZ == 1 else os.urandom(8).hex())
         while attacker.sent < MESSAGES:
             attacker.connection()
             if attacker.sent > MESSAGES // 2 and not half:
