@@ -1,6 +1,6 @@
 """A QEMU that never runs a guest: its configuration space as a guest would reach it, over the qtest protocol.
 
-Source: QEMU docs/devel/testing/qtest; the places of registers are those of the q35 chipset (Intel MCH datasheet).
+Source: QEMU docs/devel/testing/qtest; the q35 chipset's own registers: Intel MCH datasheet.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 
-ECAM = 0xB0000000
-"""Where the extended configuration space is put: QEMU's own choice for q35, too."""
+from .board import Q35, Board
+
 _PCIEXBAR = 0x60
 _CONFIG_ADDRESS, _CONFIG_DATA = 0xCF8, 0xCFC
 _BATCH = 200  # commands that are sent before their answers are read: their text fits into a pipe
@@ -52,16 +52,16 @@ def version(program: Path) -> tuple[int, int]:
 
 
 class Machine:
-    """A stopped q35 machine; it ends with the `with` block, or after `RUN_S` whatever happens.
+    """A stopped machine; it ends with the `with` block, or after `RUN_S` whatever happens.
 
     Raises:
         QemuError: there is no such program.
     """
 
-    def __init__(self, program: Path, arguments: Sequence[str]) -> None:
+    def __init__(self, program: Path, arguments: Sequence[str], board: Board = Q35) -> None:
         command = [
             os.fspath(program),
-            *("-machine", "q35", "-accel", "qtest", "-S", "-nodefaults", "-display", "none", "-m", "64"),
+            *("-machine", board.machine, "-accel", "qtest", "-S", "-nodefaults", "-display", "none", "-m", "64"),
             *("-qtest", "stdio", "-qtest-log", "/dev/null"),
             *arguments,
         ]
@@ -71,6 +71,7 @@ class Machine:
             )
         except OSError as error:
             raise QemuError(error.strerror or str(error)) from error
+        self._board = board
         self._deadline = time.monotonic() + RUN_S
         self._rest = b""
         self._said = b""
@@ -150,36 +151,38 @@ class Machine:
     # -- configuration space -----------------------------------------------------------------------------------
 
     def open_ecam(self) -> None:
-        """Let the chipset decode the extended configuration space, as firmware does."""
+        """Let q35 decode the extended configuration space, as firmware does; virt always does."""
+        if self._board is not Q35:
+            return
         self.commands(
             [
                 f"outl {_CONFIG_ADDRESS:#x} {0x80000000 | _PCIEXBAR + 4:#x}",
                 f"outl {_CONFIG_DATA:#x} 0",
                 f"outl {_CONFIG_ADDRESS:#x} {0x80000000 | _PCIEXBAR:#x}",
-                f"outl {_CONFIG_DATA:#x} {ECAM | 1:#x}",
+                f"outl {_CONFIG_DATA:#x} {self._board.ecam | 1:#x}",
             ]
         )
 
     def number_bus(self, bus: int, device: int, secondary: int, last: int) -> None:
         """Give the bridge at `bus`:`device`.0 its bus numbers."""
-        self.commands([write(bus, device, 0x18, 4, last << 16 | secondary << 8 | bus)])
+        self.commands([write(bus, device, 0x18, 4, last << 16 | secondary << 8 | bus, self._board)])
 
     def space(self, bus: int, device: int, size: int) -> bytes:
         """The first `size` bytes of the configuration space of `bus`:`device`.0."""
-        (answer,) = self.commands([f"read {address(bus, device, 0):#x} {size:#x}"])
+        (answer,) = self.commands([f"read {address(bus, device, 0, self._board):#x} {size:#x}"])
         return bytes.fromhex(answer.removeprefix("0x"))
 
 
-def address(bus: int, device: int, offset: int) -> int:
+def address(bus: int, device: int, offset: int, board: Board = Q35) -> int:
     """Where the byte `offset` of `bus`:`device`.0 stands in memory."""
-    return ECAM | bus << 20 | device << 15 | offset
+    return board.ecam | bus << 20 | device << 15 | offset
 
 
-def read(bus: int, device: int, offset: int, size: int) -> str:
+def read(bus: int, device: int, offset: int, size: int, board: Board = Q35) -> str:
     """The command that reads 1, 2 or 4 bytes; it answers with a number."""
-    return f"read{'?bw?l'[size]} {address(bus, device, offset):#x}"
+    return f"read{'?bw?l'[size]} {address(bus, device, offset, board):#x}"
 
 
-def write(bus: int, device: int, offset: int, size: int, value: int) -> str:
+def write(bus: int, device: int, offset: int, size: int, value: int, board: Board = Q35) -> str:
     """The command that writes 1, 2 or 4 bytes."""
-    return f"write{'?bw?l'[size]} {address(bus, device, offset):#x} {value:#x}"
+    return f"write{'?bw?l'[size]} {address(bus, device, offset, board):#x} {value:#x}"

@@ -13,8 +13,9 @@ from typing import NamedTuple
 from .. import ir
 from ..ir import ConfigSpace, Function
 from . import behaviour, qtest
+from .board import Q35, Board
 from .device import Device
-from .qemu_view import HEADER_TYPE, MSI, MULTIFUNCTION, Change, Place, qemu_view, standard_chain
+from .qemu_view import HEADER_TYPE, MSI, MULTIFUNCTION, Change, Place, View, qemu_view, standard_chain
 from .server import Server
 
 OLDEST_QEMU = (10, 1)
@@ -57,7 +58,9 @@ RESET, ONES, ZEROS = "at reset", "after writing ones", "after writing zeros"
 BACK, AFTER = "after writing it back", "in the end"
 
 
-def verify(program: Path, functions: Sequence[Function], place: Place, folder: Path | None = None) -> list[Verdict]:
+def verify(
+    program: Path, functions: Sequence[Function], place: Place, folder: Path | None = None, *, board: Board = Q35
+) -> list[Verdict]:
     """Show the functions to one QEMU, all at `place`, and compare.
 
     `folder` is where the sockets go, for a short time. At most `MOST_AT_ONCE` functions, each of which QEMU takes (see
@@ -66,14 +69,20 @@ def verify(program: Path, functions: Sequence[Function], place: Place, folder: P
     Raises:
         QemuError: QEMU did not start, ended, or took too long.
     """
+    with served(functions, place, folder) as devices, qtest.Machine(program, devices, board) as machine:
+        machine.open_ecam()
+        seats = list(_seats(machine, len(functions), place))
+        return [_judge(machine, board, seat, one, place) for seat, one in zip(seats, functions, strict=True)]
+
+
+@contextmanager
+def served(functions: Sequence[Function], place: Place, folder: Path | None = None) -> Iterator[list[str]]:
+    """Servers of the functions, in a folder for a short time; gives the arguments with which QEMU shows them."""
     with tempfile.TemporaryDirectory(prefix="vpci-", dir=folder) as name, ExitStack() as stack:
         sockets = [Path(name) / str(number) for number in range(len(functions))]
         for path, function in zip(sockets, functions, strict=True):
             stack.enter_context(serving(path, function))
-        machine = stack.enter_context(qtest.Machine(program, list(_arguments(sockets, functions, place))))
-        machine.open_ecam()
-        seats = list(_seats(machine, len(functions), place))
-        return [_judge(machine, seat, one, place) for seat, one in zip(seats, functions, strict=True)]
+        yield list(_arguments(sockets, functions, place))
 
 
 @contextmanager
@@ -115,6 +124,16 @@ def _arguments(sockets: Sequence[Path], functions: Sequence[Function], place: Pl
         yield from ("-device", json.dumps(device))
 
 
+def path_in_linux(number: int, place: Place) -> str:
+    """Where Linux lists function `number` of those that are shown at `place`, below /sys: a pattern for its shell."""
+    slot = _FIRST_SLOT + number
+    if place is Place.ROOT:
+        return f"bus/pci/devices/0000:00:{slot:02x}.0"
+    if place is Place.PORT:
+        return f"bus/pci/devices/0000:00:{slot:02x}.0/0000:*:00.0"
+    return f"bus/pci/devices/0000:00:{_FIRST_SLOT:02x}.0/0000:*:{slot:02x}.0"
+
+
 def _seats(machine: qtest.Machine, count: int, place: Place) -> Iterator[tuple[int, int]]:
     """Number the buses; then the bus and device of each function."""
     if place is Place.CONVENTIONAL:
@@ -128,17 +147,23 @@ def _seats(machine: qtest.Machine, count: int, place: Place) -> Iterator[tuple[i
             yield (0 if place is Place.ROOT else 1), slot
 
 
-def _judge(machine: qtest.Machine, seat: tuple[int, int], function: Function, place: Place) -> Verdict:
+def expect(function: Function, place: Place) -> View:
+    """What a guest finds of the function at reset."""
     alone = behaviour.standing_alone(function)
-    view = qemu_view(alone, function.bars, place, multifunction=is_multifunction(function))
+    return qemu_view(alone, function.bars, place, multifunction=is_multifunction(function))
+
+
+def _judge(machine: qtest.Machine, board: Board, seat: tuple[int, int], function: Function, place: Place) -> Verdict:
+    alone = behaviour.standing_alone(function)
+    view = expect(function, place)
     expected = view.config
     state = bytearray(expected.value)
     found = list(_differences(RESET, bytes(state), machine.space(*seat, expected.size)))
     probes = list(_probes(expected, state, _patterns(alone, behaviour.pulses(function), expected.size)))
     texts: list[str] = []
     for one in probes:
-        texts.append(qtest.write(*seat, one.offset, _DWORD, one.value))
-        texts.append(qtest.read(*seat, one.offset, _DWORD))
+        texts.append(qtest.write(*seat, one.offset, _DWORD, one.value, board))
+        texts.append(qtest.read(*seat, one.offset, _DWORD, board))
     answers = [int(answer, 16) for answer in machine.commands(texts)[1::2]]
     for one, answer in zip(probes, answers, strict=True):
         if answer != one.wanted:
@@ -178,7 +203,7 @@ def _patterns(config: ConfigSpace, pulses: bytes, size: int) -> list[int]:
     function has: QEMU corrects a larger number.
     """
     patterns = [_ONES & ~int.from_bytes(pulses[at : at + _DWORD], "little") for at in range(0, size, _DWORD)]
-    for one in standard_chain(config):
+    for one in standard_chain(config.value):
         if one.id == MSI and one.offset % _DWORD == 0:
             most = config.value[one.offset + 2] >> 1 & 7
             patterns[one.offset // _DWORD] &= ~0x700000 | most << 20
