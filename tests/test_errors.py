@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from vpci_compile import api, cli
+from vpci_compile import api, cli, live
 from vpci_compile.capture.read import MAX_FILE
 from vpci_compile.cli.outcome import Format, State
 from vpci_compile.diagnostics import REGISTRY, Code, Failed, render_text
@@ -39,6 +39,7 @@ LIVE = {  # commands that bring a function to life; a .sh stands in for a QEMU
     "VPCI2003": ["verify", "minimal", "--qemu", "VPCI2003.sh"],
     "VPCI2004": ["verify", "VPCI2004.yaml"],
     "VPCI2005": ["serve", "VPCI2005.yaml", "--socket", "no/such/folder/x.sock"],
+    "VPCI2006": ["verify", "VPCI2006.yaml", "--guest", "--kernel", "no-such-kernel"],
 }
 BESIDE = {  # inputs that cannot be without another code
     "VPCI1006": {"VPCI1103"},  # it ends a long list of others
@@ -72,7 +73,17 @@ def address_of_no_device(folder: Path) -> None:
     api.build("VPCI1824.yaml", folder, Options("1:0"))
 
 
-FROM_PYTHON: dict[str, Callable[[Path], None]] = {"VPCI1824": address_of_no_device}
+def guest_that_panics(folder: Path) -> None:
+    """The stand-in for a QEMU cannot show a function first, as the command asks of one."""
+    programs = folder / "usr/bin"
+    programs.mkdir(parents=True)
+    for name in ("busybox", "lspci"):
+        (programs / name).write_bytes(b"\x7fELF\x02\x01" + bytes(58))  # it needs no library
+    system = live.System(live.BOARDS["q35"], folder, Path("vmlinuz"), None)
+    live.see(api.load("minimal").function, Path("VPCI2007.sh").absolute(), system, live.Place.PORT)
+
+
+FROM_PYTHON: dict[str, Callable[[Path], None]] = {"VPCI1824": address_of_no_device, "VPCI2007": guest_that_panics}
 
 
 def input_of(code: str) -> Path | None:

@@ -24,6 +24,14 @@ class Where(StrEnum):
 
     PORT = "port"
     ROOT = "root"
+    CONVENTIONAL = "conventional"
+
+
+class Machine(StrEnum):
+    """A machine type of QEMU."""
+
+    Q35 = "q35"
+    VIRT = "virt"
 
 
 @app.command(cls=_Command, short_help="Serve a function to a VMM over vfio-user.")
@@ -111,24 +119,48 @@ def verify(
     place: Annotated[
         Where | None, typer.Option("--place", help="Where the guest has it; else where the layout says.")
     ] = None,
+    machine: Annotated[
+        Machine, typer.Option("--machine", help="The machine of QEMU: q35 is x86-64, virt is 64-bit Arm.")
+    ] = Machine.Q35,
+    guest: Annotated[
+        bool, typer.Option("--guest", help="Boot a Linux, too: what lspci -xxxx prints in it is compared.")
+    ] = False,
+    kernel: Annotated[
+        Path | None,
+        typer.Option("--kernel", metavar="PATH", help="The kernel of the guest; else the one of 'make qemu'."),
+    ] = None,
+    iommu: Annotated[
+        bool, typer.Option("--iommu", help="Give the guest an IOMMU: its Linux turns on ATS, PRI and PASID (q35).")
+    ] = False,
 ) -> None:
     """Compare what a guest of a real QEMU sees, bit by bit, with what the image makes us expect: exit 0 when equal.
 
     The function is served to a QEMU without a guest; every byte is read and every bit written. Seconds, no root.
+    With --guest a Linux is booted then, on an emulated processor: it must find the same, but for what it wrote itself.
 
     \b
     Examples:
       vpci-compile verify nvidia/gh200
       vpci-compile verify host.lspci --slot 3d:00.0 --place root --qemu ~/qemu/bin/qemu-system-x86_64
+      vpci-compile verify generic/sriov-vf-pasid --guest --iommu
+      vpci-compile verify nvidia/gh200 --guest --machine virt
     """
     from .. import live
     from ..live import verdict_text
 
+    if (kernel is not None or iommu) and not guest:
+        raise typer.BadParameter("there is no guest without --guest", param_hint="--kernel" if kernel else "--iommu")
+    if iommu and machine is not Machine.Q35:
+        raise typer.BadParameter("only q35 has an IOMMU that QEMU's vfio-user-pci works with", param_hint="--iommu")
     compiled = _load(function, slot, "--slot")
     complain(compiled.diagnostics)
-    where = live.default_place(compiled.function) if place is None else live.Place(place.value)
-    live.check(compiled.function, where)
-    program, release = live.find_qemu(qemu)
-    verdict = live.judge(compiled.function, program, where)
-    say(verdict_text.render(verdict, release))
-    raise typer.Exit(NO if verdict.mismatches else 0)
+    function_ = compiled.function
+    where = live.default_place(function_) if place is None else live.Place(place.value)
+    live.check(function_, where)
+    board = live.BOARDS[machine.value]
+    system = live.find_guest(board, kernel) if guest else None
+    program, release = live.find_qemu(qemu, board)
+    verdict = live.judge(function_, program, where, board)
+    sight = live.see(function_, program, system, where, iommu=iommu) if system is not None else None
+    say(verdict_text.render(verdict, release, sight))
+    raise typer.Exit(NO if verdict.mismatches or (sight is not None and not sight.good) else 0)

@@ -140,3 +140,8 @@ _CODES = (
 )
 
 REGISTRY: dict[str, Code] = {code.id: code for code in _CODES}
+    Code("VPCI2006", "no guest to boot"),
+    Code("VPCI2007", "guest that does not come up"),
+    Code("VPCI2101", "function that the stack does not show"),
+    Code("VPCI2102", "synthesized structure over live bytes", "warning"),
+    Code("VPCI2103", "hidden control in a guest's reach", "warning"),

@@ -16,14 +16,17 @@ from .. import resources
 from ..diagnostics import Failed, Report, failure, whole_file
 from ..ir import Function, Kind
 from ..stack import qemu_refusals
-from . import behaviour, qtest, verify
+from . import behaviour, guest, qtest, sight, verify
+from .board import BOARDS, Q35, Board
 from .device import Device
+from .guest import System
 from .qemu_view import Change, Place, View, qemu_view
 from .server import Server
+from .sight import Sight
 from .trace import Trace
 from .verify import Mismatch, Verdict
 
-PROGRAM = "qemu-system-x86_64"
+PROGRAM = Q35.program
 _OLDEST = ".".join(str(part) for part in verify.OLDEST_QEMU)
 _HELP = f"name a QEMU {_OLDEST} or newer with --qemu; in a checkout 'make judges' fetches one"
 
@@ -44,14 +47,14 @@ def serve(function: Function, path: Path, say: Callable[[str], None] | None = No
         yield made
 
 
-def find_qemu(named: Path | None) -> tuple[Path, tuple[int, int]]:
-    """A QEMU that has vfio-user-pci, and its release: `named`, or the one on the PATH, or a checkout's own.
+def find_qemu(named: Path | None, board: Board = Q35) -> tuple[Path, tuple[int, int]]:
+    """A QEMU that has vfio-user-pci, and its release: `named`, or the board's on the PATH, or a checkout's own.
 
     Raises:
         Failed: VPCI2001, there is none; VPCI2002, it is too old.
     """
-    own = resources.cache_file(f"judges/bin/{PROGRAM}")
-    names = [str(named)] if named is not None else [PROGRAM, *([str(own)] if own is not None else [])]
+    own = resources.cache_file(f"judges/bin/{board.program}")
+    names = [str(named)] if named is not None else [board.program, *([str(own)] if own is not None else [])]
     problems = Report()
     for name in names:
         path = Path(name).absolute() if Path(name).is_file() else Path(shutil.which(name) or "")
@@ -75,6 +78,26 @@ def find_qemu(named: Path | None) -> tuple[Path, tuple[int, int]]:
     raise Failed(problems.sorted())
 
 
+def find_guest(board: Board = Q35, kernel: Path | None = None) -> System:
+    """What a guest is made of: a checkout's own, with another kernel if one is named.
+
+    Raises:
+        Failed: VPCI2006, something of it is missing.
+    """
+    folder = resources.cache_file(f"judges/guest-{board.architecture}")
+    help_ = "in a checkout 'make qemu' fetches a Linux for guests; --kernel names another kernel"
+    if folder is None:
+        span = whole_file(f"guest-{board.architecture}")
+        raise failure("VPCI2006", span, "an installed package has no Linux for guests", help=help_)
+    try:
+        return guest.find(board, folder, kernel)
+    except FileNotFoundError as missing:
+        shown = str(kernel) if str(kernel) == str(missing) else _short(Path(str(missing)))
+        raise failure(
+            "VPCI2006", whole_file(shown), "there is no such file, and no guest without it", help=help_
+        ) from None
+
+
 def default_place(function: Function) -> Place:
     """Where the layout says that the function sits."""
     return Place(function.guest.place)
@@ -94,7 +117,7 @@ def check(function: Function, place: Place) -> None:
     report.stop_on_errors()
 
 
-def judge(function: Function, program: Path, place: Place) -> Verdict:
+def judge(function: Function, program: Path, place: Place, board: Board = Q35) -> Verdict:
     """What the guest of a real QEMU finds, compared with what is expected.
 
     Raises:
@@ -103,30 +126,66 @@ def judge(function: Function, program: Path, place: Place) -> Verdict:
     """
     check(function, place)
     try:
-        (verdict,) = verify.verify(program, [function], place)
+        (verdict,) = verify.verify(program, [function], place, board=board)
     except qtest.QemuError as error:
-        shown = min(str(program), os.path.relpath(program), key=len)
-        raise failure("VPCI2003", whole_file(shown), f"this QEMU did not get to the end: {error}") from error
+        raise failure("VPCI2003", whole_file(_short(program)), f"this QEMU did not get to the end: {error}") from error
     except OSError as error:
-        folder, way_out = whole_file(tempfile.gettempdir()), "TMPDIR names the folder for temporary files"
-        message = f"no socket can be made here: {error.strerror or error}"
-        raise failure("VPCI2005", folder, message, help=way_out) from error
+        raise _no_socket(error) from error
     return verdict
 
 
+def see(function: Function, program: Path, system: System, place: Place, *, iommu: bool = False) -> Sight:
+    """What a Linux prints of the function, booted in a real QEMU, compared with what is expected.
+
+    With `iommu` the machine has an emulated IOMMU: Linux turns on what the function can do with one.
+
+    Raises:
+        Failed: VPCI2004, QEMU does not take the function (and was not started); VPCI2005, there is no place for a
+            socket; VPCI2006, a program of the guest is none; VPCI2007, the guest did not come to its end.
+    """
+    check(function, place)
+    try:
+        (seen,) = sight.see(program, system, [function], place, iommu=iommu)
+    except qtest.QemuError as error:
+        raise failure("VPCI2007", whole_file(_short(system.kernel)), f"no guest came up with it: {error}") from error
+    except FileNotFoundError as error:
+        raise failure("VPCI2006", whole_file(_short(Path(error.filename))), "a guest's programs need this") from error
+    except ValueError as error:
+        raise failure("VPCI2006", whole_file(_short(system.folder)), f"a guest's program is {error}") from error
+    except OSError as error:
+        raise _no_socket(error) from error
+    return seen
+
+
+def _short(path: Path) -> str:
+    """A path as a person writes it: from here, where that is shorter."""
+    return min(str(path), os.path.relpath(path), key=len)
+
+
+def _no_socket(error: OSError) -> Failed:
+    folder, way_out = whole_file(tempfile.gettempdir()), "TMPDIR names the folder for temporary files"
+    return failure("VPCI2005", folder, f"no socket can be made here: {error.strerror or error}", help=way_out)
+
+
 __all__ = [
+    "BOARDS",
     "PROGRAM",
+    "Board",
     "Change",
     "Device",
     "Mismatch",
     "Place",
     "Server",
+    "Sight",
+    "System",
     "Verdict",
     "View",
     "check",
     "default_place",
+    "find_guest",
     "find_qemu",
     "judge",
     "qemu_view",
+    "see",
     "serve",
 ]

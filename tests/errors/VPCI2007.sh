@@ -1,0 +1,2 @@
+#!/bin/sh
+echo "Kernel panic - not syncing: No working init found."
