@@ -304,7 +304,9 @@ def test_mutated_messages(tmp_path: Path) -> None:
         before, half = victim.descriptors(), 0
         victim.is_whole()
         started = victim.kib("VmRSS")
-        attacker = _Attacker(victim.path, "vfio-user" if FUZZ == 1 else os.urandom(8).hex())
+        seed = "vfio-user" if FUZZ == 1 else os.urandom(8).hex()
+        print("seed", seed)  # shown when it fails
+        attacker = _Attacker(victim.path, seed)
         while attacker.sent < MESSAGES:
             attacker.connection()
             if attacker.sent > MESSAGES // 2 and not half:

@@ -15,6 +15,7 @@ import time
 from itertools import count
 from pathlib import Path
 from types import TracebackType
+from typing import TextIO
 
 from . import protocol
 from .device import Device
@@ -50,12 +51,11 @@ class Server:
         self._wake_reader, self._wake_writer = socket.socketpair()
         self._wake_writer.setblocking(False)
         try:
-            self._listener = _listen(path)
+            self._listener, self._inode = _listen(path)
         except OSError:
             self._wake_reader.close()
             self._wake_writer.close()
             raise
-        self._inode = path.stat().st_ino
 
     def __enter__(self) -> Server:
         return self
@@ -88,8 +88,11 @@ class Server:
                         _Connection(self, client).serve()
                 self.device.reset()  # whatever the client left behind
 
-    def wait(self, one: socket.socket, deadline: float | None, event: int = select.POLLIN) -> None:
-        """Until there is something to read, or `event`; raises _Stopped on `stop`, _Gone at the deadline."""
+    def wait(self, one: socket.socket | TextIO, deadline: float | None, event: int = select.POLLIN) -> None:
+        """Until there is something to read, or `event`; raises _Stopped on `stop`, _Gone at the deadline.
+
+        What a client makes happen must wait for everything like this: else `stop` would not be heard.
+        """
         poll = select.poll()
         poll.register(one, event)
         poll.register(self._wake_reader, select.POLLIN)
@@ -101,8 +104,8 @@ class Server:
             raise _Gone
 
 
-def _listen(path: Path) -> socket.socket:
-    """A socket that listens at `path`, for its owner only.
+def _listen(path: Path) -> tuple[socket.socket, int]:
+    """A socket that listens at `path`, for its owner only, and its number as a file.
 
     It is bound under another name and then renamed: whoever finds it at `path` finds it listening, and a socket that
     a dead server left there is replaced. Nothing else is ever replaced.
@@ -122,13 +125,14 @@ def _listen(path: Path) -> socket.socket:
         listener.bind(os.fspath(fresh))
         fresh.chmod(0o600)  # nobody can connect before it listens
         listener.listen(WAITING)
+        inode = fresh.stat().st_ino  # not of `path`, where another server may put its own at any time
         fresh.rename(path)
     except OSError:
         listener.close()
         with contextlib.suppress(OSError):
             fresh.unlink()
         raise
-    return listener
+    return listener, inode
 
 
 def _listens(path: Path) -> bool:
