@@ -41,6 +41,12 @@ LIVE = {  # commands that bring a function to life; a .sh stands in for a QEMU
     "VPCI2005": ["serve", "VPCI2005.yaml", "--socket", "no/such/folder/x.sock"],
     "VPCI2006": ["verify", "VPCI2006.yaml", "--guest", "--kernel", "no-such-kernel"],
 }
+ON_A_HOST = ["--stack", "linux-7.2/qemu-11.1", "--host"]
+STACKS = {  # commands about kernels and VMMs
+    "VPCI2101": ["predict", "VPCI2101.json", "--stack", "linux-7.2/qemu-11.1"],
+    "VPCI2102": ["predict", "VPCI2102.json", "--stack", "qemu-11.1", "--option", "x-nv-gpudirect-clique=3"],
+    "VPCI2103": ["predict", "VPCI2103.json", "--stack", "linux-7.2"],
+}
 BESIDE = {  # inputs that cannot be without another code
     "VPCI1006": {"VPCI1103"},  # it ends a long list of others
     "VPCI1708": {"VPCI1720"},  # a function that reads as ones has ones everywhere
@@ -100,6 +106,10 @@ def command(code: str, folder: Path) -> list[str]:
         return ["build", path.name, "-o", f"{path.name}/out"]
     if code.startswith("VPCI20"):
         return LIVE[code]
+    if code in STACKS:
+        return STACKS[code]
+    if code.startswith("VPCI21"):
+        return ["build", f"{code}.yaml", "-o", str(folder / "out"), *ON_A_HOST, f"{code}.host.json"]
     if code.startswith("VPCI18"):
         return ["build", path.name, "-o", str(folder / "out"), *OPTIONS.get(code, [])]
     return ["import" if code.startswith("VPCI17") else "check", path.name, *OPTIONS.get(code, [])]
@@ -156,7 +166,7 @@ def test_the_page(entry: Code) -> None:
 def test_nothing_is_left_over() -> None:
     """No page and no input of a code that is not registered, no output without its input."""
     assert {path.name for path in PAGES.iterdir()} == {f"{code}.md" for code in REGISTRY}
-    stems = {path.stem for path in CASES.iterdir()}
+    stems = {path.name.partition(".")[0] for path in CASES.iterdir()}
     assert stems == set(REGISTRY)
     without = {code for code in REGISTRY if input_of(code) is None}
     assert without == set(GENERATED)

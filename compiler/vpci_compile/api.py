@@ -6,6 +6,7 @@ Every function raises `Failed` (with diagnostics) for what a user did wrong, and
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,20 +17,35 @@ from .ir import Function
 from .pipeline import Compiled
 
 if TYPE_CHECKING:  # imported by the functions that need them: `check` starts faster without
+    from .capture.collect import Taken
     from .diff import Difference
     from .emit import Options
+    from .host import Predicted, Realized
 
 LAYOUT_SUFFIXES = (".yaml", ".yml")
 StrPath = str | os.PathLike[str]
 
 
 class Built(NamedTuple):
-    """What a build gave: the function, the files of it (all), those that changed, and the warnings."""
+    """What a build gave: the function, the files of it (all), those that changed, and the warnings.
+
+    `realized` says how a host makes it true, where one was named.
+    """
 
     function: Function
     files: tuple[Path, ...]
     changed: tuple[Path, ...]
     diagnostics: tuple[Diagnostic, ...]
+    realized: Realized | None = None
+
+
+class HostOptions(NamedTuple):
+    """A host to build for: its capture, which function of it, the stack, and options of the VMM's device."""
+
+    capture: StrPath
+    stack: str
+    slot: str | None = None
+    options: Mapping[str, str] = {}
 
 
 class Imported(NamedTuple):
@@ -76,10 +92,16 @@ def build(
     *,
     guest_address: tuple[int, int, int, int] | None = None,
     first_node: int | None = None,
+    host: HostOptions | None = None,
 ) -> Built:
     """Compile a layout and write all of its outputs into `folder`, or none of them.
 
     `guest_address` (segment, bus, device, function) and `first_node` (a proximity domain) replace the layout's own.
+    With `host` nothing is written unless the layout can be made true there; its address goes into the outputs.
+
+    Raises:
+        ValueError: there is no such stack or option of a `host`.
+        Failed: with every error.
     """
     from . import emit
     from .emit import Options, writer
@@ -93,14 +115,29 @@ def build(
         guest = guest._replace(first_node=first_node)
     report = Report()
     report.diagnostics.extend(found)
-    artifacts = emit.artifacts(replace(compiled, guest=guest), options or Options(), report)
+    realized, options = None, options or Options()
+    if host is not None:
+        realized, options = _realize(compiled, host, options)
+        report.diagnostics.extend(realized.diagnostics)
+    artifacts = emit.artifacts(replace(compiled, guest=guest), options, report)
     changed = writer.write_all(Path(folder), artifacts)
     files = tuple(Path(folder) / artifact.name for artifact in artifacts)
-    return Built(compiled, files, tuple(changed), tuple(report.sorted()))
+    return Built(compiled, files, tuple(changed), tuple(report.sorted()), realized)
+
+
+def _realize(function: Function, wanted: HostOptions, options: Options) -> tuple[Realized, Options]:
+    """How the host makes the function true; and the options of the build with the host's address and VMM."""
+    from . import host
+
+    device = host.read_device(Path(wanted.capture), wanted.slot, os.fspath(wanted.capture))
+    realized = host.realize(function, device, wanted.stack, wanted.options)
+    below = realized.prediction.stack
+    options = options._replace(host_address=device.capture.slot or options.host_address)
+    return realized, options._replace(qemu_version=below.release) if below.vmm == "qemu" else options
 
 
 def import_capture(path: StrPath, slot: str | None = None) -> Imported:
-    """A layout for the function in a capture (lspci text, a sysfs folder, raw bytes); `slot` picks one of many."""
+    """A layout for the function in a capture, of whatever form; `slot` picks one of many."""
     from . import capture
 
     read = capture.read(Path(path), slot, os.fspath(path))
@@ -139,3 +176,53 @@ def compare(left: Function, right: Function) -> list[Difference]:
     from . import diff as differ
 
     return differ.compare(left, right)
+
+
+def capture_host(
+    slots: Sequence[str] | None, *, vfio: bool = False, redact: bool = False, sysfs: StrPath = "/sys"
+) -> Taken:
+    """A capture file of the functions at `slots` of this host, of all for None. `load` and the others read it.
+
+    With `vfio` the functions that are bound to a vfio driver are opened, too, which resets them. `redact` takes out
+    what tells one unit from another. Warnings in the result name what could not be read.
+    """
+    from .capture import collect, vfio_probe
+
+    kernel = vfio_probe.Linux() if vfio else None
+    return collect.take(slots, vfio=kernel, redacted=redact, sysfs=Path(sysfs))
+
+
+PREDICTION_SUFFIXES = (".json", ".bin", ".lspci")
+
+
+def predict(
+    path: StrPath,
+    stack: str,
+    place: str = "port",
+    options: Mapping[str, str] | None = None,
+    slot: str | None = None,
+) -> Predicted:
+    """What a guest finds of the captured function `path` below `stack` ("linux-7.2/qemu-11.1"), at `place`.
+
+    Raises:
+        ValueError: there is no such stack, place or option.
+        Failed: VPCI2101, the stack does not show the function; or the capture cannot be read.
+    """
+    from . import host
+    from .stack import Place
+
+    device = host.read_device(Path(path), slot, os.fspath(path))
+    return host.predict(device, stack, Place(place), options or {})
+
+
+def write_prediction(predicted: Predicted, path: StrPath) -> None:
+    """Write the predicted space; the suffix of `path` says as what (see PREDICTION_SUFFIXES)."""
+    from .emit import Artifact, image, lspci_text, writer
+    from .emit.artifact import Options
+
+    target = Path(path)
+    made = [*image.emit(predicted.function, Options()), *lspci_text.emit(predicted.function, Options())]
+    data = next(artifact.data for artifact in made if Path(artifact.name).suffix == target.suffix)
+    if target.suffix == ".json":
+        data = image.with_prediction(data, predicted.prediction)
+    writer.write_all(target.parent, [Artifact(target.name, data)])

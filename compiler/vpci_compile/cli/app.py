@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +13,9 @@ from typer.core import TyperCommand
 from .outcome import NO, Format, State, colours, complain, say
 
 if TYPE_CHECKING:
+    from ..ir import Function
     from ..pipeline import Compiled
+    from ..stack import Change
 
 # Whether a file can be read is for our own diagnostics to say: `readable=False` keeps typer from it.
 # In the help texts below, click leaves the lines after a \b as they are.
@@ -40,7 +43,7 @@ class _Command(TyperCommand):
         return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
 
 
-_CAPTURE = "lspci -xxxx text, a sysfs device folder, or raw bytes"
+_CAPTURE = "a capture file, lspci -xxxx text, a sysfs device folder, or raw bytes"
 _FUNCTION = f"A layout, or a capture: {_CAPTURE}."
 LayoutArgument = Annotated[
     Path,
@@ -54,6 +57,24 @@ SlotOption = Annotated[
 QemuOption = Annotated[str, typer.Option(metavar="X.Y", help="The QEMU that will run it.")]
 FormatOption = Annotated[
     Format, typer.Option("--format", help="How diagnostics are written: text to stderr, json and sarif to stdout.")
+]
+
+
+class Where(StrEnum):
+    """Where the function sits in the guest."""
+
+    PORT = "port"
+    ROOT = "root"
+    CONVENTIONAL = "conventional"
+
+
+BelowOption = Annotated[
+    str | None, typer.Option("--stack", metavar="S", help="Of a capture: what a guest finds below this stack.")
+]
+PlaceOption = Annotated[Where, typer.Option("--place", help="Where the function sits in the guest.")]
+OptionsOption = Annotated[
+    list[str] | None,
+    typer.Option("--option", metavar="K=V", help="An option of the VMM's device; may be given more than once."),
 ]
 
 
@@ -76,30 +97,54 @@ def build(
             metavar="N", min=0, max=0xFFFF, help="Proximity domain of the first node; instead of the layout's."
         ),
     ] = None,
+    host: Annotated[
+        Path | None,
+        typer.Option(
+            "--host", metavar="CAPTURE", help="Ask whether this host can show it; needs --stack.", readable=False
+        ),
+    ] = None,
+    slot: SlotOption = None,
+    stack: Annotated[
+        str | None, typer.Option("--stack", metavar="S", help="The host's kernel and VMM: linux-7.2/qemu-11.1.")
+    ] = None,
+    option: OptionsOption = None,
     format: FormatOption = Format.TEXT,  # noqa: A002 - the option's name
 ) -> None:
     """Compile a layout and write all of its outputs, or none.
 
-    A file that would not change is left alone. With any error nothing is written.
+    A file that would not change is left alone. With any error nothing is written. With --host an error is also
+    everything that the host's device would show a guest otherwise, or that the host lacks; else its options are said.
 
     \b
     Examples:
       vpci-compile build nvidia/gh200 -o out
       vpci-compile build nic.yaml -o out --host-address 0000:3d:00.1
+      vpci-compile build nic.yaml -o out --host host.json --slot 3d:00.1 --stack linux-7.2/qemu-11.1
     """
     from .. import api
     from ..emit import Options
 
     State.format = format
-    built = api.build(
-        layout,
-        output,
-        Options(_address(host_address, "--host-address"), _version(qemu_version)),
-        guest_address=None if guest_address is None else _bdf(guest_address, "--guest-address"),
-        first_node=first_node,
-    )
+    if (host is None) != (stack is None):
+        raise typer.BadParameter("--host and --stack go together", param_hint="--host, --stack")
+    wanted = None if host is None or stack is None else api.HostOptions(host, stack, slot, options_of(option))
+    try:
+        built = api.build(
+            layout,
+            output,
+            Options(_address(host_address, "--host-address"), _version(qemu_version)),
+            guest_address=None if guest_address is None else _bdf(guest_address, "--guest-address"),
+            first_node=first_node,
+            host=wanted,
+        )
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--stack, --option") from None
     complain(built.diagnostics)
     if format is Format.TEXT:
+        if built.realized is not None:
+            from ..emit import prediction_text
+
+            say(prediction_text.realized(built.function, built.realized.prediction.stack, built.realized.options))
         for path in built.files:
             say(f"{path}{'' if path in built.changed else '  (unchanged)'}")
         say(f"contract {built.function.digest}")
@@ -170,19 +215,23 @@ def import_(
 def show(
     function: Annotated[Path, typer.Argument(metavar="FUNCTION", help=_FUNCTION, readable=False)],
     slot: SlotOption = None,
+    stack: BelowOption = None,
+    place: PlaceOption = Where.PORT,
+    option: OptionsOption = None,
 ) -> None:
     """Draw the configuration space: what is where, who owns it, what is free.
+
+    With --stack, as a guest finds the captured function below that stack.
 
     \b
     Examples:
       vpci-compile show nvidia/gh200
-      vpci-compile show host.lspci --slot 3d:00.0
+      vpci-compile show host.lspci --slot 3d:00.0 --stack linux-7.2/qemu-11.1
     """
     from ..emit import terminal_map
 
-    compiled = _load(function, slot, "--slot")
-    complain(compiled.diagnostics)
-    say(terminal_map.render(compiled.function, colour=colours()))
+    compiled, _ = _seen(function, slot, stack, place, option)
+    say(terminal_map.render(compiled, colour=colours()))
 
 
 @app.command(cls=_Command, short_help="Explain one byte of a function, or an error code.")
@@ -195,30 +244,33 @@ def explain(
         typer.Argument(metavar="OFFSET", help="A byte, 0x68, or a name, pcie.devctl."),
     ] = None,
     slot: SlotOption = None,
+    stack: BelowOption = None,
+    place: PlaceOption = Where.PORT,
+    option: OptionsOption = None,
 ) -> None:
     """Explain one byte: its field, who answers, what a write does, which line decided it. Or explain an error code.
+
+    With --stack, as a guest finds the captured function below that stack, and who changed the byte.
 
     \b
     Examples:
       vpci-compile explain nvidia/gh200 0x68
       vpci-compile explain nvidia/gh200 pcie.devctl
+      vpci-compile explain host.lspci pcie.lnksta --stack linux-7.2/qemu-11.1 --place root
       vpci-compile explain VPCI1304
     """
     if re.fullmatch(r"(?i)VPCI[0-9]{1,4}", what) and not Path(what).exists():
         say(_page(what.upper()))
         return
     from ..emit import explain as explanation
+    from ..emit import prediction_text
 
     if offset is None:
         raise typer.BadParameter("say which byte: vpci-compile explain FILE 0x68", param_hint="OFFSET")
-    compiled = _load(Path(what), slot, "--slot")
-    complain(compiled.diagnostics)
-    named = compiled.function.place_of(offset)
-    say(
-        explanation.explain(
-            compiled.function, _offset(offset, compiled.function.config.size) if named is None else named
-        )
-    )
+    function, changes = _seen(Path(what), slot, stack, place, option)
+    named = function.place_of(offset)
+    at = _offset(offset, function.config.size) if named is None else named
+    say(explanation.explain(function, at) + prediction_text.explain(changes, at))
 
 
 @app.command(cls=_Command, short_help="Compare the migration contracts of two functions.")
@@ -295,6 +347,37 @@ def _root(
         raise typer.BadParameter("say which command", param_hint="COMMAND")
 
 
+def _seen(
+    path: Path, slot: str | None, stack: str | None, place: Where, option: list[str] | None
+) -> tuple[Function, tuple[Change, ...]]:
+    """The function of a layout or a capture; with a stack, what a guest finds of the capture, and why."""
+    if stack is None:
+        if option:
+            raise typer.BadParameter("options are those of a VMM: name it with --stack", param_hint="--option")
+        compiled = _load(path, slot, "--slot")
+        complain(compiled.diagnostics)
+        return compiled.function, ()
+    from .. import api
+
+    try:
+        predicted = api.predict(path, stack, place.value, options_of(option), slot)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--stack, --option") from None
+    complain(predicted.diagnostics)
+    return predicted.function, predicted.prediction.changes
+
+
+def options_of(rows: list[str] | None) -> dict[str, str]:
+    """`--option k=v` as a mapping."""
+    words: dict[str, str] = {}
+    for row in rows or ():
+        key, equals, value = row.partition("=")
+        if not equals or not key:
+            raise typer.BadParameter(f"'{row}' is not KEY=VALUE", param_hint="--option")
+        words[key] = value
+    return words
+
+
 def _load(path: Path, slot: str | None, option: str) -> Compiled:
     from .. import api
 
@@ -348,4 +431,4 @@ def _address(text: str, option: str) -> str:
     return f"{segment:04x}:{bus:02x}:{device:02x}.{function}"
 
 
-from . import live_commands  # noqa: E402, F401 - its commands join the application
+from . import capture_command, live_commands, stack_commands  # noqa: E402, F401 - their commands join the application

@@ -1,7 +1,8 @@
 """The registry of codes: one line each. A code is never used for a second meaning.
 
 Ranges: 10 files and YAML, 11 the language, 12 identity and header, 13 capabilities and where they stand,
-14 BARs and regions, 15 rules of single capabilities, 16 migration, 17 captures, 18 targets, 19 NUMA, 20 live functions.
+14 BARs and regions, 15 rules of single capabilities, 16 migration, 17 captures, 18 targets, 19 NUMA, 20 live functions,
+21 kernels and VMMs.
 Each has a page in docs/errors/ and a smallest failing file in tests/errors/.
 """
 
@@ -104,12 +105,20 @@ _CODES = (
     Code("VPCI1712", "sysfs attribute cannot be understood", "warning"),
     Code("VPCI1713", "unknown header type", "warning"),
     Code("VPCI1714", "extended space is a copy of the first 256 bytes", "warning"),
+    Code("VPCI1715", "capture file is not JSON"),
+    Code("VPCI1716", "capture file of the wrong shape"),
+    Code("VPCI1717", "capture file of another version"),
+    Code("VPCI1718", "bytes taken out of a capture", "note"),
     Code("VPCI1720", "bytes that belong to no known structure", "note"),
     Code("VPCI1721", "capability that the catalogue does not know", "note"),
     Code("VPCI1722", "structure kept as raw bytes", "note"),
     Code("VPCI1723", "structure cut short by the next one", "note"),
     Code("VPCI1724", "BAR of unknown size", "note"),
     Code("VPCI1725", "virtual function without ids of its own", "note"),
+    Code("VPCI1726", "configuration space not read whole", "warning"),
+    Code("VPCI1727", "vfio not asked: another driver has the function", "warning"),
+    Code("VPCI1728", "vfio does not answer", "warning"),
+    Code("VPCI1729", "IOMMU not asked", "note"),
     Code("VPCI1801", "output cannot be written"),
     Code("VPCI1810", "structure that QEMU cannot synthesize"),
     Code("VPCI1811", "QEMU release too old"),
@@ -137,11 +146,16 @@ _CODES = (
     Code("VPCI2003", "QEMU ended before its time"),
     Code("VPCI2004", "function that QEMU does not take"),
     Code("VPCI2005", "socket that cannot be made"),
-)
-
-REGISTRY: dict[str, Code] = {code.id: code for code in _CODES}
     Code("VPCI2006", "no guest to boot"),
     Code("VPCI2007", "guest that does not come up"),
     Code("VPCI2101", "function that the stack does not show"),
     Code("VPCI2102", "synthesized structure over live bytes", "warning"),
     Code("VPCI2103", "hidden control in a guest's reach", "warning"),
+    Code("VPCI2110", "field that the guest would find otherwise"),
+    Code("VPCI2111", "structure that the guest would find otherwise"),
+    Code("VPCI2112", "BAR that the host has otherwise"),
+    Code("VPCI2113", "host that cannot do what the layout needs"),
+    Code("VPCI2114", "host that does not say what the layout needs", "warning"),
+)
+
+REGISTRY: dict[str, Code] = {code.id: code for code in _CODES}

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from ..diagnostics import Span
 from ..ir import MASKS, Bar, FieldAt, Function, Kind, Region, Structure
+from ..stack import Prediction
 from .artifact import Artifact, Options
 
 
@@ -46,6 +47,21 @@ def _document(function: Function) -> str:
         "provenance": _block("[]", _provenance(function)),
     }
     return "{\n" + ",\n".join(f'  "{key}": {text}' for key, text in parts.items()) + "\n}\n"
+
+
+def with_prediction(document: bytes, prediction: Prediction) -> bytes:
+    """A document of `emit` with how it came to be: the stack, the place and every change."""
+    rows = (
+        _text({"offset": one.offset, "length": one.length, "text": one.text, "source": one.source})
+        for one in prediction.changes
+    )
+    parts = {
+        "stack": _text(prediction.stack.name),
+        "place": _text(prediction.place.value),
+        "changes": _block("[]", rows),
+    }
+    lines = ",\n".join(f'  "{key}": {text}' for key, text in parts.items())
+    return document.removesuffix(b"\n}\n") + f",\n{lines}\n}}\n".encode()
 
 
 _text = json.JSONEncoder().encode

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 
 from ..ir import ROM_INDEX, Bar, BarKind, Function, Kind, Origin
 from ..stack.linux_facts import Version
-from .artifact import Artifact, Options
 from ..stack.qemu_facts import release
+from .artifact import Artifact, Options
 from .qemu_facts import ATS, CONVENTIONAL, PASID, PORT, Case, clique, is_gpudirect
 from .qemu_rules import check, overrides
 from .qemu_synthesis import gpudirect_place, pasid_values

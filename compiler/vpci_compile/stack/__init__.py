@@ -8,7 +8,7 @@ from __future__ import annotations
 from .chains import Place
 from .hardware import Hardware
 from .layers import Change, View, device_image, seen
-from .predict import VMMS, Prediction, Stack, parse, predict
+from .predict import VMMS, Prediction, Program, Stack, known_programs, parse, predict
 from .qemu_options import Ids, OptionError, Pasid, QemuOptions
 from .qemu_refusals import Refusal
 
@@ -21,11 +21,13 @@ __all__ = [
     "Pasid",
     "Place",
     "Prediction",
+    "Program",
     "QemuOptions",
     "Refusal",
     "Stack",
     "View",
     "device_image",
+    "known_programs",
     "parse",
     "predict",
     "seen",

@@ -17,11 +17,15 @@ class Change(NamedTuple):
 
 
 class View(NamedTuple):
-    """What is seen above a layer, and why it is not what is below; `bars` where the layer changes them."""
+    """What is seen above a layer, and why it is not what is below.
+
+    `bars` are those that are seen; `made` the structures that the layer adds, as (first byte, bytes, name).
+    """
 
     config: ConfigSpace
     changes: tuple[Change, ...]
     bars: tuple[Bar, ...] = ()
+    made: tuple[tuple[int, int, str], ...] = ()
 
 
 def device_image(value: bytes, writable: bytes | None = None, w1c: bytes | None = None) -> ConfigSpace:

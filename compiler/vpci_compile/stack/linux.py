@@ -312,9 +312,10 @@ class _Shadow:
             if bar.index < ROM_INDEX:
                 self._bar(bar, held)
         self.emulated[ROM : ROM + 4] = b"\xff" * 4
-        rom = next((bar for bar in self.hardware.bars if bar.index == ROM_INDEX and bar.size), None)
+        rom = next((bar for bar in self.hardware.bars if bar.index == ROM_INDEX), None)
         mask = _ONES & -rom.size | _ROM_ENABLE if rom is not None and rom.size else 0
-        value = number(self.shadow, ROM, 4) & mask
+        # As for a BAR: without a known size the register is shown as it was captured.
+        value = number(self.shadow, ROM, 4) & (mask or (_ONES if rom is not None else 0))
         self.shadow[ROM : ROM + 4] = value.to_bytes(4, "little")
         self.writable[ROM : ROM + 4] = mask.to_bytes(4, "little")
         for first, length, what in ((BARS, BARS_END - BARS, "the BARs"), (ROM, 4, "the expansion ROM")):

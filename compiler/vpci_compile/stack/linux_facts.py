@@ -106,6 +106,7 @@ class Linux:
         self.read = tuple(version(text) for text in plain["read"])
         self.executed = version(plain["executed"])
         self.release = plain["read"][-1]
+        self.oldest, self.newest = (version(plain["releases"][key]) for key in ("oldest", "newest"))
         self._capabilities = {kind: [_dated(row) for row in rows] for kind, rows in plain["capabilities"].items()}
         self._registers = {name: [_dated(row) for row in rows] for name, rows in plain["registers"].items()}
         self._express = [_dated(row) for row in plain["pcie_length"]]

@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 from ..capture import IommuFacts
 from ..ir import Bar, ConfigSpace
-from . import drivers, qemu, qemu_refusals
+from . import drivers, qemu, qemu_facts, qemu_refusals
 from .chains import Place
 from .hardware import Hardware
 from .layers import Change, View, device_image
 from .linux import KernelError, linux_view
-from .linux_facts import Version, version
-from .qemu_options import OptionError, Pasid, QemuOptions, with_options
+from .linux_facts import Version, linux, version
+from .qemu_options import OPTIONS, OptionError, Pasid, QemuOptions, with_options
 from .qemu_refusals import Refusal
 
 KERNEL = "linux"
@@ -33,8 +33,8 @@ class Stack(NamedTuple):
     @property
     def name(self) -> str:
         """As it is written: linux-7.2/qemu-11.1."""
-        parts = [f"{KERNEL}-{self.kernel[0]}.{self.kernel[1]}"] if self.kernel else []
-        parts += [f"{self.vmm}-{self.release[0]}.{self.release[1]}"] if self.vmm else []
+        parts = [f"{KERNEL}-{_text(self.kernel)}"] if self.kernel else []
+        parts += [f"{self.vmm}-{_text(self.release)}"] if self.vmm else []
         return "/".join(parts)
 
 
@@ -42,6 +42,7 @@ class Prediction(NamedTuple):
     """What the guest finds, and every change of the function on the way to it.
 
     `config` is the space as far as it came; where `refusals` are not empty, the stack does not show the function.
+    `made` are the structures that the VMM adds, as (first byte, bytes, name).
     """
 
     stack: Stack
@@ -49,7 +50,8 @@ class Prediction(NamedTuple):
     config: ConfigSpace
     bars: tuple[Bar, ...]
     changes: tuple[Change, ...]
-    refusals: tuple[Refusal, ...]
+    refusals: tuple[Refusal, ...] = ()
+    made: tuple[tuple[int, int, str], ...] = ()
 
 
 def parse(name: str) -> Stack:
@@ -73,7 +75,43 @@ def parse(name: str) -> Stack:
         else:
             known = ", ".join(VMMS)
             raise ValueError(f"'{name}' is no stack: a kernel (linux-7.2), a VMM ({known}), or kernel/VMM")
+        low, high = next((one.oldest, one.newest) for one in known_programs() if one.program == program)
+        if not low <= number <= high:
+            raise ValueError(f"{program} {_text(number)}: releases {_text(low)} to {_text(high)} are known")
     return Stack(kernel, vmm, release)
+
+
+class Program(NamedTuple):
+    """A program that can be part of a stack: its known releases, and how well they are known."""
+
+    program: str
+    oldest: Version
+    newest: Version
+    executed: Version | None
+    read: tuple[Version, ...]
+    what: str
+    options: tuple[str, ...]
+
+
+def known_programs() -> list[Program]:
+    """The programs of `schemas/stacks/`, kernels first."""
+    kernel, vmm = linux(), qemu_facts.qemu()
+    return [
+        Program(
+            KERNEL, kernel.oldest, kernel.newest, kernel.executed, kernel.read,
+            "vfio-pci; of its variant drivers nvgrace-gpu, virtio and hisi_acc are read, others change nothing",
+            ("driver", "gpu-mem-size"),
+        ),
+        Program(
+            QEMU, vmm.oldest, vmm.newest, version(vmm.executed), (),
+            "vfio-pci; without a kernel below it vfio-user-pci",
+            (*OPTIONS, "viommu-pasid", "machine"),
+        ),
+    ]  # fmt: skip
+
+
+def _text(number: Version) -> str:
+    return f"{number[0]}.{number[1]}"
 
 
 def predict(
@@ -131,12 +169,14 @@ def _qemu(
     if refusals:
         return Prediction(stack, place, config, bars, below.changes, tuple(refusals))
     try:
+        if options.ats == "on" and not options.kernel_ats:
+            raise OptionError(0, "ATS requested but not supported by kernel", "vfio_pci_realize")
         view = qemu.qemu_view(config, bars, place, options)
     except OptionError as error:
         refusal = Refusal(error.offset, str(error), f"{error.note}: QEMU ends")
         return Prediction(stack, place, config, bars, below.changes, (refusal,))
     changes = tuple(sorted((*below.changes, *view.changes)))
-    return Prediction(stack, place, view.config, view.bars, changes, ())
+    return Prediction(stack, place, view.config, view.bars, changes, (), view.made)
 
 
 def _qemu_options(stack: Stack, words: dict[str, str], iommu: IommuFacts | None) -> QemuOptions:

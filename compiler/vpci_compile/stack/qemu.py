@@ -90,6 +90,7 @@ class _Rewrite:
         self.w1c = bytearray(below.w1c)
         self.compared = qemu_compared.Compared(below.size)
         self.changes: list[Change] = []
+        self.made: list[tuple[int, int, str]] = []
         self.chain = standard_chain(below.value)
         moved = qemu_options.relocate(options, below.value, bars, self.chain)
         self.relocated = moved
@@ -130,7 +131,7 @@ class _Rewrite:
             forwarded=self.image.forwarded[:size],
             compared=self.compared.mask[:size],
         )
-        return View(config, tuple(sorted(self.changes)), tuple(self.bars))
+        return View(config, tuple(sorted(self.changes)), tuple(self.bars), tuple(self.made))
 
     def _size(self) -> int:
         return min(self.image.size, PCI_SIZE) if self.place is Place.CONVENTIONAL else self.image.size
@@ -237,6 +238,7 @@ class _Rewrite:
         body = qemu_options.clique_body(self.options.clique)
         self.put(at, len(body), (1 << 8 * len(body)) - 1, int.from_bytes(body, "little"))
         self.compared.fill(at, len(body))
+        self.made.append((at, len(body), "GPUDirect capability"))
         over = next((one for one in chain if one.offset < at < one.offset + one.room), None)
         text = f"puts the GPUDirect clique capability at {at:#x}"
         if over is not None:
@@ -394,6 +396,7 @@ class _Rewrite:
         width, execute, privileged = self.options.pasid
         body = PASID | 1 << 16 | following << 20 | (execute << 1 | privileged << 2 | width << 8) << 32
         self.put(at, _PASID_BYTES, (1 << 64) - 1, body, 0x7 << 48)
+        self.made.append((at, _PASID_BYTES, "PASID capability"))
         before = chain[place - 1]
         self.put(before, 4, NEXT_MASK, at << 20)
         self.compared.fill(at, 6)

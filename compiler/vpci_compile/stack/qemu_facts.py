@@ -31,6 +31,8 @@ class Qemu:
     """QEMU's vfio-pci; `since` by option, `overrides` from a layout's id to an option, `rewrites` by (place, type)."""
 
     executed: str
+    oldest: Version
+    newest: Version
     since: Mapping[str, Version]
     overrides: Mapping[str, str]
     hides: tuple[Hide, ...]
@@ -83,6 +85,8 @@ def qemu() -> Qemu:
     gpudirect, pasid = plain["gpudirect"], plain["pasid"]
     return Qemu(
         executed=plain["executed"],
+        oldest=_version(plain["releases"]["oldest"]),
+        newest=_version(plain["releases"]["newest"]),
         since={name: _version(text) for name, text in plain["since"].items()},
         overrides=plain["overrides"],
         hides=tuple(hides),

@@ -166,6 +166,13 @@ _IDS = {
 }
 
 
+OPTIONS = (
+    *_IDS, "x-nv-gpudirect-clique", "x-vpasid-cap-offset", "ats", "x-msix-relocation", "multifunction", "rombar",
+    "skip-vsc-check",
+)  # fmt: skip
+"""The options that change the configuration space, or what is compared of it."""
+
+
 def with_options(base: QemuOptions, words: Mapping[str, str]) -> QemuOptions:
     """`base` with options as QEMU spells them.
 

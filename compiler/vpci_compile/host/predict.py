@@ -1,0 +1,127 @@
+"""A captured function below a stack, as a compiled function: `show`, `explain` and `diff` read it like any other."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+from .. import capture, pipeline, stack
+from ..capture import BarFact, Capture, IommuFacts
+from ..diagnostics import Diagnostic, Report, Severity, Source
+from ..ir import Bar, BarKind, Function
+from ..pipeline import Compiled
+from ..stack import Hardware, Pasid, Place, Prediction
+from . import hazards
+
+
+class Device(NamedTuple):
+    """A function as it was captured: its capture, the layout of it, and what a stack finds of it."""
+
+    capture: Capture
+    compiled: Compiled
+    hardware: Hardware
+
+    @property
+    def function(self) -> Function:
+        """The captured function, compiled from the layout that `import` writes for it."""
+        return self.compiled.function
+
+
+class Predicted(NamedTuple):
+    """The function that the guest finds, how it came to be, and what is to be said of it."""
+
+    function: Function
+    prediction: Prediction
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def read_device(path: Path, slot: str | None, shown: str) -> Device:
+    """The function at `slot` of the capture `path`, which diagnostics call `shown`.
+
+    Raises:
+        Failed: it cannot be read (see capture.read).
+    """
+    read = capture.read(path, slot, shown)
+    text, diagnostics = capture.layout_text(read, _compile)
+    # The lines are those of the layout that `import` writes, not of the capture.
+    compiled = pipeline.compile_source(Source(f"import of {shown}", text), path)
+    function = compiled.function
+    hardware = Hardware(read.data, function.bars, read.virtual, read.ids)
+    return Device(read, Compiled(function, (*read.diagnostics, *diagnostics)), hardware)
+
+
+def _compile(text: str) -> Function:
+    return pipeline.compile_source(Source("<import>", text), Path("import.yaml")).function
+
+
+def predict(device: Device, name: str, place: Place, options: Mapping[str, str]) -> Predicted:
+    """What a guest finds of `device` at `place` below the stack `name`; see stack.predict for the options.
+
+    Raises:
+        ValueError: no such stack or option.
+        Failed: VPCI2101, the stack does not show the function.
+    """
+    prediction = foretell(device, name, place, options)
+    report = Report()
+    # What the importer notes of single bytes matters to whoever writes a layout, not here.
+    said = device.compiled.diagnostics
+    report.diagnostics.extend(one for one in said if one.severity is not Severity.NOTE)
+    for one in prediction.refusals:
+        span = device.capture.place(one.offset)
+        message = f"{prediction.stack.name} does not show this function: {one.message}"
+        report.add("VPCI2101", span, message, note=one.note, help=one.help or ())
+    report.stop_on_errors()
+    hazards.report(device, prediction, report)
+    return Predicted(predicted_function(device, prediction), prediction, tuple(report.sorted()))
+
+
+def foretell(
+    device: Device, name: str, place: Place, options: Mapping[str, str], pasid: Pasid | None = None
+) -> Prediction:
+    """The prediction alone, refusals included; the capture's own facts of driver and IOMMU are used.
+
+    `pasid` stands in for what the host reports of PASID, where its capture does not say.
+
+    Raises:
+        ValueError: no such stack or option.
+    """
+    read = device.capture
+    words = dict(options)
+    if stack.parse(name).kernel is not None and read.driver.replace("_", "-").endswith("vfio-pci"):
+        words.setdefault("driver", read.driver)
+    iommu = read.host.iommu if read.host else None
+    if iommu is None and pasid is not None:
+        iommu = IommuFacts(pasid.width, pasid.execute, pasid.privileged, ats=True)
+    return stack.predict(device.hardware, name, place, words, iommu)
+
+
+def predicted_function(device: Device, prediction: Prediction) -> Function:
+    """The space of the prediction, with the structures that are found in it."""
+    read = replace(
+        device.capture,
+        name=f"{device.capture.name} below {prediction.stack.name}",
+        data=prediction.config.value,
+        missing=(),
+        redacted=(),
+        bars=tuple(_facts(prediction.bars)),
+        ids=None,
+        dump=(),
+    )
+    text, _ = capture.layout_text(read, _compile)
+    shown = f"prediction for {os.path.basename(device.capture.name)}"  # noqa: PTH119 - a name for people
+    function = pipeline.compile_source(Source(shown, text), Path("prediction.yaml")).function
+    guest = function.guest._replace(place=prediction.place.value)
+    return replace(
+        function, name=device.function.name, config=prediction.config, guest=guest, physical=device.function.physical
+    )
+
+
+def _facts(bars: Iterable[Bar]) -> list[BarFact]:
+    return [
+        BarFact(bar.index, bar.size, bar.kind is BarKind.IO, bar.prefetchable, bar.kind is BarKind.MEM64)
+        for bar in bars
+        if bar.size
+    ]
