@@ -36,7 +36,13 @@ def check(draft: Draft) -> None:
 
 def _holes(draft: Draft) -> None:
     place = draft.finish("", ()).place
-    for first, end in draft.missing[:_MAX_GAPS]:
+    if draft.redacted:
+        ranges = ", ".join(f"{first:#x}..{end - 1:#x}" for first, end in draft.redacted[:_MAX_GAPS])
+        more = f" and {len(draft.redacted) - _MAX_GAPS} more" if len(draft.redacted) > _MAX_GAPS else ""
+        message = f"bytes were taken out of the capture: {ranges}{more}"
+        draft.report.add("VPCI1718", draft.origin, message, help="where they matter, capture without --redact")
+    gaps = [gap for gap in draft.missing if not _redacted(draft, gap)]
+    for first, end in gaps[:_MAX_GAPS]:
         draft.report.add(
             "VPCI1705",
             place(end),
@@ -51,6 +57,11 @@ def _holes(draft: Draft) -> None:
             f"configuration space ends after {size} bytes",
             note=f"most functions have {CONVENTIONAL_BYTES} or {MAX_SPACE} bytes; a few have less, by design",
         )
+
+
+def _redacted(draft: Draft, gap: tuple[int, int]) -> bool:
+    """Whether every byte of a gap was taken out on purpose."""
+    return all(any(first <= at < end for first, end in draft.redacted) for at in range(*gap))
 
 
 def _answers(draft: Draft) -> bool:

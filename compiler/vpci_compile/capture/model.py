@@ -54,8 +54,10 @@ class HostFacts:
 
     `kernel` is a release ("7.2.13", "6.12.57+deb13-amd64"), `architecture` is uname's. `migration` has those of
     "stop-copy", "p2p" and "pre-copy" that the driver has, none of them when it does not migrate. `regions` maps the
-    index of a VFIO region to its size; `vfio_config` is the configuration space as vfio shows it. `physical_function`
-    is the slot of a virtual function's PF; `sriov` says that virtual functions of this one are enabled.
+    index of a VFIO region to its size; `vfio_config` is the configuration space as vfio shows it, where the ranges
+    (first, byte after the last) of `vfio_missing` are not known and stand as 0. `physical_function` is the slot of a
+    virtual function's PF; `sriov` says that virtual functions of this one are enabled; `intx`, that there is an
+    interrupt for its pin (vfio hides the pin of a function without).
     """
 
     kernel: str = ""
@@ -65,8 +67,10 @@ class HostFacts:
     dma_logging: bool | None = None
     regions: Mapping[int, int] = field(default_factory=dict, hash=False)
     vfio_config: bytes = b""
+    vfio_missing: tuple[tuple[int, int], ...] = ()
     physical_function: str = ""
     sriov: bool = False
+    intx: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +78,18 @@ class Capture:
     """Configuration space read from one function.
 
     `data` holds 64..4096 bytes from offset 0; bytes in `missing`, ranges (first, byte after the last), were not in the
-    source and stand as 0. `ids` is (vendor, device) by the kernel, which differs from the bytes for an SR-IOV virtual
-    function: those read ffff. `title` is lspci's name for the function. What is unknown is "", None or empty.
-    `host` is what the host says of it, in a capture that `vpci-compile capture` made. `diagnostics` holds the warnings
-    of reading it; `dump` says on which lines of `origin.source` the bytes stand.
+    source and stand as 0; those in `redacted`, which are among them, were taken out of it on purpose. `ids` is (vendor,
+    device) by the kernel, which differs from the bytes for an SR-IOV virtual function: those read ffff. `title` is
+    lspci's name for the function. What is unknown is "", None or empty. `host` is what the host says of it, in a
+    capture that `vpci-compile capture` made. `diagnostics` holds the warnings of reading it; `dump` says on which lines
+    of `origin.source` the bytes stand.
     """
 
     slot: str
     name: str
     data: bytes
     missing: tuple[tuple[int, int], ...] = ()
+    redacted: tuple[tuple[int, int], ...] = ()
     bars: tuple[BarFact, ...] = ()
     driver: str = ""
     title: str = ""
@@ -132,7 +138,20 @@ class Captures:
 class Draft:
     """A function while it is read. Rows may come in any order; `report` collects what is wrong with this one."""
 
-    __slots__ = ("bars", "data", "driver", "dump", "host", "ids", "known", "origin", "report", "slot", "title")
+    __slots__ = (
+        "bars",
+        "data",
+        "driver",
+        "dump",
+        "host",
+        "ids",
+        "known",
+        "origin",
+        "redacted",
+        "report",
+        "slot",
+        "title",
+    )
 
     def __init__(self, slot: str, origin: Span, title: str = "") -> None:
         self.slot = slot
@@ -141,6 +160,7 @@ class Draft:
         self.data = bytearray()
         self.known = bytearray()  # 1 for each byte of `data` that was given
         self.dump: list[list[int]] = []  # offset, line, rows of each Run
+        self.redacted: list[tuple[int, int]] = []
         self.bars: list[BarFact] = []
         self.driver = ""
         self.ids: tuple[int, int] | None = None
@@ -166,6 +186,14 @@ class Draft:
         self.known += b"\1" * len(rest)
         return None
 
+    def redact(self, first: int, end: int) -> None:
+        """Take the bytes of a range for unknown: somebody took them out."""
+        end = min(end, len(self.data))
+        if first < end:
+            self.data[first:end] = bytes(end - first)
+            self.known[first:end] = bytes(end - first)
+            self.redacted.append((first, end))
+
     @property
     def missing(self) -> tuple[tuple[int, int], ...]:
         """The ranges (first, byte after the last) of `data` that were not given."""
@@ -178,6 +206,7 @@ class Draft:
             name=name,
             data=bytes(self.data),
             missing=self.missing,
+            redacted=tuple(self.redacted),
             bars=tuple(self.bars),
             driver=self.driver,
             title=self.title,
@@ -203,7 +232,7 @@ def full_slot(text: str) -> tuple[str, bool] | None:
 def byte_span(source: Source, line: int, column: int) -> Span:
     """The span of the byte number `column` (from 0) of a hex row."""
     _, colon, rest = source.line(line).partition(":")
-    tokens = list(re.finditer(r"\S+", rest)) if colon else []
+    tokens = list(re.finditer(r"[^\s\",]+", rest)) if colon else []
     if column >= len(tokens):
         return Span(source, line, 1, 0)
     start = len(source.line(line)) - len(rest)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from .. import catalog
-from ..catalog import Capability, Chain, View
+from ..catalog import Capability, Chain, Place, View
 from ..passes.fields import together
 from . import chains
 from .bar_entries import BarPlan, plan_bars
@@ -160,9 +160,20 @@ def _structure(plan: Plan, chain: Chain, link: chains.Link, room: int) -> Struct
         rows, made = describe(view, length, kind)
         one.rows = folded(rows)
         one.volatile = together(changing(view, length))
+    unknown = [place.name for place in view.places() if _is_unknown(plan, link.offset, place, length, head)]
+    if unknown:  # nobody may take for a fact what the capture does not have
+        one.volatile = together([*unknown, *(path for path in one.volatile if path.partition(".")[0] not in unknown)])
     one.raw = list(_runs(body[:length], bytes(made[:length]), head))
     one.told_length = one.cut or one.key in plan.choices.lengths
     return one
+
+
+def _is_unknown(plan: Plan, start: int, place: Place, length: int, head: int) -> bool:
+    """Whether a byte of a register of the structure at `start` is missing from the capture."""
+    if place.offset < head or place.offset >= length:
+        return False
+    first, end = start + place.offset, start + min(place.offset + place.size, length)
+    return any(first < hole_end and hole < end for hole, hole_end in plan.capture.missing)
 
 
 def _runs(wanted: bytes, made: bytes, first: int) -> Iterator[tuple[int, bytes]]:

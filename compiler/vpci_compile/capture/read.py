@@ -1,15 +1,16 @@
-"""Reading a capture, in whatever form it comes: lspci text, a sysfs device folder, raw bytes.
+"""Reading a capture, in whatever form it comes: a capture file, lspci text, a sysfs device folder, raw bytes.
 
 `read` gives one function and refuses to guess which; `read_all` gives every function of a dump.
 """
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from ..diagnostics import Failed, Report, Source, Span, failure, whole_file
 from ..loader import unreadable
-from . import lspci_text, sysfs
+from . import host_file, lspci_text, sysfs
 from .checks import check, is_header
 from .model import HEADER_BYTES, MAX_SPACE, Capture, Captures, Draft, full_slot
 
@@ -17,8 +18,11 @@ MAX_FILE = 32 << 20  # bytes: `lspci -vvv -xxxx` of a machine with 1,500 functio
 MAX_LISTED = 20
 
 _FORMS = (
-    "a capture is 'lspci -xxxx' text (as root), a device folder of /sys/bus/pci/devices, or its 'config' file as it is"
+    "a capture is what 'vpci-compile capture' writes, 'lspci -xxxx' text (as root), a device folder of "
+    "/sys/bus/pci/devices, or its 'config' file as it is"
 )
+
+_JSON = re.compile(rb'(?:\xef\xbb\xbf)?\s*\{\s*(?:"[ -~]|\}|\Z)')
 
 
 def read(path: Path, slot: str | None = None, shown: str | None = None) -> Capture:
@@ -28,7 +32,7 @@ def read(path: Path, slot: str | None = None, shown: str | None = None) -> Captu
 
     Raises:
         Failed: VPCI1001 (unreadable), VPCI1701 (not a capture), VPCI1702 (no such slot), VPCI1703 (which one?),
-            VPCI1704 (damaged row), VPCI1710 (too large), VPCI1711 (impossible size).
+            VPCI1704 (damaged row), VPCI1710 (too large), VPCI1711 (impossible size), VPCI1715..1717 (damaged file).
     """
     shown = shown or str(path)
     wanted = _wanted(slot, shown)
@@ -187,6 +191,8 @@ def _from_folder(path: Path, shown: str) -> tuple[list[Draft], Report]:
 def _from_bytes(data: bytes, shown: str) -> tuple[list[Draft], Report]:
     if not data:
         raise failure("VPCI1701", whole_file(shown), "file is empty", help=_FORMS)
+    if _JSON.match(data):
+        return _from_file(data, shown)
     utf16 = data[:2] in (b"\xff\xfe", b"\xfe\xff") and len(data) % 2 == 0 and b"\0" in data[2:64]
     if utf16:
         text = lspci_text.decode(data)
@@ -210,6 +216,14 @@ def _from_bytes(data: bytes, shown: str) -> tuple[list[Draft], Report]:
             help=_FORMS,
         )
     return [draft], Report()
+
+
+def _from_file(data: bytes, shown: str) -> tuple[list[Draft], Report]:
+    """The functions of a capture file."""
+    drafts = host_file.drafts(Source(shown, lspci_text.decode(data)))
+    if not drafts:
+        raise failure("VPCI1701", whole_file(shown), "the capture holds no function")
+    return drafts, Report()
 
 
 def _from_text(source: Source) -> tuple[list[Draft], Report]:

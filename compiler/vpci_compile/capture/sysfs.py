@@ -18,6 +18,7 @@ _PRINTABLE = bytes(range(0x20, 0x7F)) + b"\t\n\r"
 # IORESOURCE_* of linux/ioport.h
 _IO, _MEM, _PREFETCH, _MEM_64 = 0x100, 0x200, 0x2000, 0x100000
 _ROM_SHADOW = 2
+ROM_LINE = 6
 _LINE = re.compile(r"0x([0-9a-fA-F]{1,16}) 0x([0-9a-fA-F]{1,16}) 0x([0-9a-fA-F]{1,16})")
 
 
@@ -96,7 +97,7 @@ def _number(path: Path) -> int | None:
 
 def _resources(draft: Draft, text: str, shown: str) -> None:
     """Six BARs and the expansion ROM; the lines after them are an SR-IOV function's VF BARs and bridge windows."""
-    for index, line in enumerate(text.splitlines()[:7]):
+    for index, line in enumerate(text.splitlines()[: ROM_LINE + 1]):
         match = _LINE.fullmatch(line.strip())
         if match is None:
             draft.report.add(
@@ -106,14 +107,14 @@ def _resources(draft: Draft, text: str, shown: str) -> None:
             )
             return
         start, end, flags = (int(one, 16) for one in match.groups())
-        if not flags & (_IO | _MEM) or end < start or (index == 6 and flags & _ROM_SHADOW):
-            continue  # not implemented; a shadow is a copy in main memory, not what the register decodes
-        draft.bars.append(
-            BarFact(
-                index,
-                end - start + 1,
-                io=bool(flags & _IO),
-                prefetchable=index != 6 and bool(flags & _PREFETCH),
-                wide=bool(flags & _MEM_64),
-            )
-        )
+        fact = bar_fact(index, end - start + 1, flags)
+        if fact is not None:
+            draft.bars.append(fact)
+
+
+def bar_fact(index: int, size: int, flags: int) -> BarFact | None:
+    """What a line of `resource` says; None where nothing is implemented, or a ROM's copy in main memory is meant."""
+    if not flags & (_IO | _MEM) or size < 1 or (index == ROM_LINE and flags & _ROM_SHADOW):
+        return None
+    prefetchable = index != ROM_LINE and bool(flags & _PREFETCH)
+    return BarFact(index, size, io=bool(flags & _IO), prefetchable=prefetchable, wide=bool(flags & _MEM_64))

@@ -219,7 +219,8 @@ def _octets(key: str, octets: bytes, indent: str) -> list[str]:
 
 
 def _reserved(plan: Plan) -> list[str]:
-    rows = [f"  - {{range: {_range(one)}, why: not in the capture}}" for one in plan.unread]
+    why = dict.fromkeys(plan.capture.redacted, "redacted in the capture")
+    rows = [f"  - {{range: {_range(one)}, why: {why.get(one, 'not in the capture')}}}" for one in plan.unread]
     return ["reserved:", *rows] if rows else []
 
 
