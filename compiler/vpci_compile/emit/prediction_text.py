@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from ..ir import Function, Kind
-from ..stack import Change, Prediction, Program, Stack
+from ..stack import Change, Prediction, Program, Stack, known_programs
 
 _PLACES = {"port": "behind a root port", "root": "on the root bus", "conventional": "on a conventional bus"}
 
@@ -15,6 +15,7 @@ def render(function: Function, prediction: Prediction) -> str:
     config = prediction.config
     where = _PLACES[prediction.place.value]
     lines = [f"{function.name} below {prediction.stack.name}, {where}: {config.size} bytes"]
+    lines.extend(f"  {text}" for text in _doubts(prediction.stack))
     for kind in (Kind.STANDARD, Kind.EXTENDED):
         row = [f"{s.name} {s.offset:#x}" for s in function.structures if s.kind is kind]
         if row:
@@ -35,6 +36,16 @@ def explain(changes: Iterable[Change], offset: int) -> str:
     """The changes that reach the byte at `offset`, as lines; "" where there is none."""
     found = [one for one in changes if one.offset <= offset < one.offset + one.length]
     return "".join(f"  {one.text} [{one.source}]\n" for one in found)
+
+
+def _doubts(stack: Stack) -> list[str]:
+    """The programs of a stack whose rules were not executed."""
+    found = []
+    for one in known_programs():
+        own = stack.kernel if one.program == "linux" else stack.release if one.program == stack.vmm else None
+        if own is not None and own != one.executed:
+            found.append(f"{one.program} {own[0]}.{own[1]}: read, not executed")
+    return found
 
 
 def _changes(changes: Iterable[Change]) -> list[str]:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from ..capture import IommuFacts
 from ..ir import Bar, ConfigSpace
-from . import drivers, qemu, qemu_facts, qemu_refusals
+from . import drivers, other_vmms, qemu, qemu_facts, qemu_refusals
 from .chains import Place
 from .hardware import Hardware
 from .layers import Change, View, device_image
@@ -20,7 +20,7 @@ from .qemu_refusals import Refusal
 
 KERNEL = "linux"
 QEMU = "qemu"
-_NAME = re.compile(r"([a-z][a-z-]*)-([0-9]{1,3}\.[0-9]{1,3}(?:\.[0-9]+)?)")
+_NAME = re.compile(r"([a-z][a-z-]*)-([0-9]{1,4}\.[0-9]{1,3}(?:\.[0-9]+)?)")
 
 
 class Stack(NamedTuple):
@@ -106,6 +106,10 @@ def known_programs() -> list[Program]:
             QEMU, vmm.oldest, vmm.newest, version(vmm.executed), (),
             "vfio-pci; without a kernel below it vfio-user-pci",
             (*OPTIONS, "viommu-pasid", "machine"),
+        ),
+        *(
+            Program(one.name, one.oldest, one.newest, None, (one.newest,), one.title, one.options)
+            for one in map(other_vmms.facts, other_vmms.NAMES)
         ),
     ]  # fmt: skip
 
@@ -194,5 +198,22 @@ def _qemu_options(stack: Stack, words: dict[str, str], iommu: IommuFacts | None)
     return options
 
 
-VMMS = {QEMU: _qemu}
+def _other(
+    stack: Stack,
+    place: Place,
+    below: View,
+    bars: tuple[Bar, ...],
+    words: dict[str, str],
+    iommu: IommuFacts | None,
+) -> Prediction:
+    try:
+        view = other_vmms.view(stack.vmm, below.config, bars, words)
+    except OptionError as error:
+        refusal = Refusal(error.offset, str(error), error.note)
+        return Prediction(stack, place, below.config, bars, below.changes, (refusal,))
+    changes = tuple(sorted((*below.changes, *view.changes)))
+    return Prediction(stack, place, view.config, view.bars, changes, (), view.made)
+
+
+VMMS = {QEMU: _qemu, **dict.fromkeys(other_vmms.NAMES, _other)}
 """The engine of each VMM."""
