@@ -97,6 +97,17 @@ def test_a_trace_that_cannot_be_written(tmp_path: Path) -> None:
         assert not path.exists()
 
 
+def test_a_signal_is_heard_while_nobody_reads_the_trace(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    with _program("minimal", "--socket", str(path), "--trace", "-") as process:
+        wait_for(path)
+        with Client(path, timeout=1.0) as one, pytest.raises(TimeoutError):
+            while True:  # until the pipe of the trace is full
+                one.read(CONFIG, 0, 4)
+        process.terminate()
+        assert process.wait(10) == 0
+
+
 def test_clients_come_one_after_the_other(tmp_path: Path) -> None:
     path = tmp_path / "s"
     with verify.serving(path, _FUNCTION):

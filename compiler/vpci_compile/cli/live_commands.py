@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import sys
 from contextlib import ExitStack
 from enum import StrEnum
@@ -94,6 +95,8 @@ class _Lines:
         if self.error is not None or self._stream is None:
             return
         try:
+            if self.server is not None:  # nobody may read what is written: a signal still ends the server
+                self.server.wait(self._stream, None, select.POLLOUT)
             self._stream.write(f"{text}\n")
             self._stream.flush()
         except OSError as error:
