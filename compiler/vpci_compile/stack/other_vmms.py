@@ -13,9 +13,10 @@ from typing import Any
 
 from .. import loader, resources
 from ..ir import ROM_INDEX, Bar, BarKind, ConfigSpace
+from . import linux_lengths
 from .chains import Extended, Standard, extended_chain, msi_length, standard_chain
 from .layers import Change, View
-from .linux_facts import Version, version
+from .linux_facts import Version, linux, version
 from .pci import (
     BARS,
     BARS_END,
@@ -216,6 +217,11 @@ class _Patches:
         reaches = self.below.size > PCI_SIZE and self.below.number("value", PCI_SIZE, 4)
         return bool(reaches) and all(own in present for own in self.plain["hides"]["needs"])
 
+    def _room(self, one: Extended) -> int:
+        """Bytes that are zeroed: those of the structure itself."""
+        length = linux_lengths.extended(linux(), linux().newest, self.below.value, one.id, one.offset)
+        return min(length or one.room, one.room)
+
     def _hide(self) -> None:
         hides = self.plain["hides"]
         chain = extended_chain(self.below.value)
@@ -231,20 +237,20 @@ class _Patches:
                 if zeroed:
                     self._zero(one)
                 rest = "its body reads 0" if zeroed else "its body stays readable"
-                self.say(one.offset, one.room if zeroed else 2, f"makes the id {one.id:#06x} null; {rest}")
+                self.say(one.offset, self._room(one) if zeroed else 2, f"makes the id {one.id:#06x} null; {rest}")
 
     def _unlink(self, one: Extended, before: Extended | None, stub: int) -> None:
         if before is None:
             self.put(one.offset, 2, 0xFFFF, stub)
-            self.say(one.offset, one.room, f"shows id {stub:#06x} in place of {one.id:#06x}; its body reads 0")
+            self.say(one.offset, self._room(one), f"shows id {stub:#06x} in place of {one.id:#06x}; its body reads 0")
         else:
             self.put(before.offset, 4, NEXT_MASK, one.next << 20)
             self.say(before.offset, 4, f"unlinks {one.id:#06x} at {one.offset:#x}: the pointer leads to {one.next:#x}")
             self.put(one.offset, 4, 0xFFFFFFFF, 0)
-            self.say(one.offset, one.room, "shows 0 in what it hides")
+            self.say(one.offset, self._room(one), "shows 0 in what it hides")
         self._zero(one)
 
     def _zero(self, one: Extended) -> None:
-        room = min(one.room, self.below.size - one.offset) - 4
+        room = min(self._room(one), self.below.size - one.offset) - 4
         if room > 0:
             self.put(one.offset + 4, room, (1 << 8 * room) - 1, 0)
