@@ -230,8 +230,8 @@ def show(
     """
     from ..emit import terminal_map
 
-    compiled, _ = _seen(function, slot, stack, place, option)
-    say(terminal_map.render(compiled, colour=colours()))
+    shown, _, _ = _seen(function, slot, stack, place, option)
+    say(terminal_map.render(shown, colour=colours()))
 
 
 @app.command(cls=_Command, short_help="Explain one byte of a function, or an error code.")
@@ -267,8 +267,9 @@ def explain(
 
     if offset is None:
         raise typer.BadParameter("say which byte: vpci-compile explain FILE 0x68", param_hint="OFFSET")
-    function, changes = _seen(Path(what), slot, stack, place, option)
-    named = function.place_of(offset)
+    function, device, changes = _seen(Path(what), slot, stack, place, option)
+    # The stack may have changed what a structure is, and so the names in it: those of the device still say the place.
+    named = next((at for one in (function, device) if (at := one.place_of(offset)) is not None), None)
     at = _offset(offset, function.config.size) if named is None else named
     say(explanation.explain(function, at) + prediction_text.explain(changes, at))
 
@@ -349,14 +350,14 @@ def _root(
 
 def _seen(
     path: Path, slot: str | None, stack: str | None, place: Where, option: list[str] | None
-) -> tuple[Function, tuple[Change, ...]]:
-    """The function of a layout or a capture; with a stack, what a guest finds of the capture, and why."""
+) -> tuple[Function, Function, tuple[Change, ...]]:
+    """The function of a layout or a capture, twice; with a stack, what a guest finds of the capture, and why."""
     if stack is None:
         if option:
             raise typer.BadParameter("options are those of a VMM: name it with --stack", param_hint="--option")
         compiled = _load(path, slot, "--slot")
         complain(compiled.diagnostics)
-        return compiled.function, ()
+        return compiled.function, compiled.function, ()
     from .. import api
 
     try:
@@ -364,7 +365,7 @@ def _seen(
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--stack, --option") from None
     complain(predicted.diagnostics)
-    return predicted.function, predicted.prediction.changes
+    return predicted.function, predicted.device, predicted.prediction.changes
 
 
 def options_of(rows: list[str] | None) -> dict[str, str]:

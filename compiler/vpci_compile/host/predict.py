@@ -31,9 +31,10 @@ class Device(NamedTuple):
 
 
 class Predicted(NamedTuple):
-    """The function that the guest finds, how it came to be, and what is to be said of it."""
+    """The function that the guest finds, the captured one, how it came to be, and what is to be said of it."""
 
     function: Function
+    device: Function
     prediction: Prediction
     diagnostics: tuple[Diagnostic, ...]
 
@@ -75,7 +76,7 @@ def predict(device: Device, name: str, place: Place, options: Mapping[str, str])
         report.add("VPCI2101", span, message, note=one.note, help=one.help or ())
     report.stop_on_errors()
     hazards.report(device, prediction, report)
-    return Predicted(predicted_function(device, prediction), prediction, tuple(report.sorted()))
+    return Predicted(predicted_function(device, prediction), device.function, prediction, tuple(report.sorted()))
 
 
 def foretell(
