@@ -57,6 +57,8 @@ bench: $(STAMP)
 
 schema: $(STAMP)
 	$(BIN)/vpci-compile schema > schemas/device.schema.json
+	$(BIN)/python -c 'from vpci_compile.capture.host_format import capture_schema; print(capture_schema(), end="")' \
+	    > schemas/capture.schema.json
 
 goldens: $(STAMP)
 	VPCI_ACCEPT=1 $(BIN)/pytest -q tests/test_goldens.py tests/test_errors.py

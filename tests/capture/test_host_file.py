@@ -159,10 +159,12 @@ def test_a_virtual_function_is_known_as_one(host: Host) -> None:
 
 
 @pytest.mark.parametrize(("irq", "msi", "wanted"), [
-    ("0", "", False), ("17", "", True), ("17", "msix", True), ("45", "msi", None), ("2147483648", "", None),
+    ("0", "", None), ("0 enabled", "", False), ("17", "", True), ("17", "msix", True), ("45", "msi", None),
+    ("2147483648", "", False), ("99999999999", "", None),
 ])  # fmt: skip
 def test_whether_a_pin_has_an_interrupt(host: Host, irq: str, msi: str, wanted: bool | None) -> None:
-    host.add("0000:01:00.0", irq=irq, **({"msi_irqs__45": msi} if msi else {}))
+    irq, _, enabled = irq.partition(" ")
+    host.add("0000:01:00.0", irq=irq, enable=str(int(bool(enabled))), **({"msi_irqs__45": msi} if msi else {}))
     capture = back(host, host.take().text)
     assert capture.host is not None and capture.host.intx is wanted
 
@@ -354,7 +356,7 @@ def test_everything_that_vfio_says_comes_back(host: Host) -> None:
     assert facts is not None
     assert facts.vfio_config == shown and facts.vfio_missing == ()
     assert facts.regions == {0: 0x20000, 2: 1 << 37, 7: 4096, 9: 0x2000}
-    assert facts.migration == {"stop-copy", "p2p"} and facts.dma_logging is True
+    assert facts.migration == {"stop-copy", "p2p"} and facts.dma_logging is True and facts.intx is True
     assert facts.iommu == IommuFacts(20, pasid_exec=True, pasid_priv=True, ats=True, dirty_tracking=True)
     vfio = json.loads(taken.text)["functions"][0]["vfio"]
     assert vfio["route"] == "iommufd" and vfio["flags"] == ["reset", "pci"] and vfio["atomics"] == ["32", "64"]

@@ -76,9 +76,15 @@ def _resources(text: str) -> list[dict[str, Any]]:
 
 
 def _intx(folder: Path) -> bool | None:
-    """Whether the function's pin has an interrupt. With MSI on, the kernel says that one instead: then nobody knows."""
+    """Whether the function's pin has an interrupt, None where sysfs does not say.
+
+    An interrupt is found only when a driver enables the function (seen on Linux 7.2: 0 before, and vfio has one). With
+    MSI on, the kernel says that one instead.
+    """
     number = _decimal(folder / "irq")
     if number is None or any(_text(path).strip() == "msi" for path in (folder / "msi_irqs").glob("[0-9]*")):
+        return None
+    if number == 0 and not _decimal(folder / "enable"):
         return None
     return 0 < number < _NOT_CONNECTED
 
@@ -98,7 +104,7 @@ def _number(path: Path) -> int | None:
 
 
 def _decimal(path: Path) -> int | None:
-    match = re.fullmatch(r"\s*(-?[0-9]{1,9})\s*", _text(path))
+    match = re.fullmatch(r"\s*(-?[0-9]{1,10})\s*", _text(path))
     return int(match[1]) if match else None
 
 

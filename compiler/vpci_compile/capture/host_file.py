@@ -111,6 +111,7 @@ def _asked(known: HostFacts, node: Node, report: Report) -> HostFacts:
     vfio = {key: entry.plain() for key, entry in node.items() if key != "config"}
     space = hex_rows.read(node.find(["config"]), report)
     migration = vfio["migration"]
+    pin = [irq["count"] for irq in vfio["irqs"] if irq["index"] == 0]
     return replace(
         known,
         iommu=None if vfio["iommu"] is None else _iommu(vfio["iommu"]),
@@ -119,6 +120,7 @@ def _asked(known: HostFacts, node: Node, report: Report) -> HostFacts:
         regions={region["index"]: int(region["size"], 16) for region in vfio["regions"]},
         vfio_config=bytes(space.data),
         vfio_missing=space.missing,
+        intx=bool(pin[0]) if pin else known.intx,
     )
 
 

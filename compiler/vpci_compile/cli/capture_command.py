@@ -42,7 +42,6 @@ def capture(
       vpci-compile capture 3d:00.0 -o nic.capture
       vpci-compile capture 3d:00.0 3d:00.1 --vfio --redact -o nic.capture
       vpci-compile capture --all -o host.capture
-      vpci-compile import host.capture --slot 3d:00.0 -o nic.yaml
     """
     from .. import api
     from ..emit import Artifact, writer
