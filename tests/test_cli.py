@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[1]
 MINIMAL = (ROOT / "layouts/minimal.yaml").read_text(encoding="utf-8")
 CAPTURE = ROOT / "tests/captures/e1000e.lspci"
 MANY = ROOT / "tests/captures/q35-all.lspci"
-COMMANDS = ("build", "check", "import", "show", "explain", "diff", "schema")
+COMMANDS = ("build", "check", "import", "show", "explain", "diff", "schema", "predict")
 ESCAPE = "\x1b"
 
 

@@ -119,7 +119,7 @@ def build(
     Examples:
       vpci-compile build nvidia/gh200 -o out
       vpci-compile build nic.yaml -o out --host-address 0000:3d:00.1
-      vpci-compile build nic.yaml -o out --host host.json --slot 3d:00.1 --stack linux-7.2/qemu-11.1
+      vpci-compile build nic.yaml --host host.capture --stack linux-7.2/qemu-11.1
     """
     from .. import api
     from ..emit import Options
@@ -255,8 +255,7 @@ def explain(
     \b
     Examples:
       vpci-compile explain nvidia/gh200 0x68
-      vpci-compile explain nvidia/gh200 pcie.devctl
-      vpci-compile explain host.lspci pcie.lnksta --stack linux-7.2/qemu-11.1 --place root
+      vpci-compile explain host.lspci pcie.devctl --stack linux-7.2/qemu-11.1
       vpci-compile explain VPCI1304
     """
     if re.fullmatch(r"(?i)VPCI[0-9]{1,4}", what) and not Path(what).exists():

@@ -46,7 +46,7 @@ def predict(
     \b
     Examples:
       vpci-compile predict host.lspci --slot 3d:00.0 --stack linux-7.2/qemu-11.1
-      vpci-compile predict gpu.lspci --stack linux-7.2/qemu-11.1 --option x-nv-gpudirect-clique=3 -o guest.lspci
+      vpci-compile predict gpu.lspci --stack linux-7.2 -o guest.lspci
     """
     from .. import api
     from ..emit import prediction_text
