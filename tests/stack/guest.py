@@ -134,7 +134,10 @@ class Guest:
             GuestError: an error, with QEMU's text.
         """
         assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps({"execute": command, "arguments": arguments}).encode() + b"\n")
+        try:
+            self._process.stdin.write(json.dumps({"execute": command, "arguments": arguments}).encode() + b"\n")
+        except OSError as error:
+            raise self._failure(str(error)) from error
         end = time.monotonic() + COMMAND_S
         while True:
             answer = self._qmp_line(end)

@@ -17,7 +17,7 @@ from vpci_compile.live.protocol import CONFIG_REGION, FIXED_REGIONS, INTX, ROM_R
 
 STATUS, CAP_LIST, EXTENDED = 0x06, 0x10, 0x100
 _HEADER = 0x40
-_WRITABLE_HEADER = {0x04: 0x47, 0x05: 0x05, 0x0C: 0xFF, 0x0D: 0xFF, 0x3C: 0xFF}
+_WRITABLE_HEADER = {0x04: 0x47, 0x05: 0x05, 0x0C: 0xFF, 0x0D: 0xFF, 0x0F: 0xFF, 0x3C: 0xFF}
 _PIN = 0x3D
 PM, EXPRESS, VPD, AF, MSI, MSIX = 0x01, 0x10, 0x03, 0x13, 0x05, 0x11
 
@@ -60,7 +60,7 @@ class Hardware:
         self.regions = _regions(image)
         self._raw = True
         self._writable = _writable(image)
-        self._resets = {at: 0x80 if id == EXPRESS else 0x01 for at, id in _reset_bytes(image.value)}
+        self._resets = {at: 0x80 if own == EXPRESS else 0x01 for at, own in _reset_bytes(image.value)}
         self._hide()
 
     def _hide(self) -> None:
@@ -113,18 +113,18 @@ def _writable(image: Image) -> bytes:
     mask[:_HEADER] = bytes(_HEADER)
     for at, bits in _WRITABLE_HEADER.items():
         mask[at] = bits
-    for at, id in _reset_bytes(image.value):
-        mask[at] &= 0x7F if id == EXPRESS else 0xFE
+    for at, own in _reset_bytes(image.value):
+        mask[at] &= 0x7F if own == EXPRESS else 0xFE
     return bytes(mask)
 
 
 def _reset_bytes(value: bytes) -> Iterator[tuple[int, int]]:
     """The bytes with a bit that starts a reset, where the function says that it has it: Initiate FLR."""
-    for at, id in standard_chain(value):
-        if id == EXPRESS and value[at + 7 : at + 8] and value[at + 7] & 0x10:
-            yield at + 9, id
-        if id == AF and value[at + 3 : at + 4] and value[at + 3] & 0x02:
-            yield at + 4, id
+    for at, own in standard_chain(value):
+        if own == EXPRESS and value[at + 7 : at + 8] and value[at + 7] & 0x10:
+            yield at + 9, own
+        if own == AF and value[at + 3 : at + 4] and value[at + 3] & 0x02:
+            yield at + 4, own
 
 
 def standard_chain(value: bytes) -> list[tuple[int, int]]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import lzma
 import os
-import re
 import subprocess
 from pathlib import Path
+
+from vpci_compile.live import elf, initramfs
 
 from .guest import digest
 
@@ -51,7 +52,8 @@ def build(judges: Path, modules: Path, busybox: Path) -> Path:
     if not path.exists():
         for one, name in zip(_MODULES, names, strict=True):
             files[f"modules/{name}.ko"] = lzma.decompress((modules / "kernel" / f"{one}.ko.xz").read_bytes())
-        _keep(path, _cpio({name: one if isinstance(one, bytes) else one.read_bytes() for name, one in files.items()}))
+        octets = {name: one if isinstance(one, bytes) else one.read_bytes() for name, one in files.items()}
+        _keep(path, initramfs.pack(initramfs.file(*entry, executable=True) for entry in octets.items()))
     return path
 
 
@@ -69,18 +71,15 @@ def _client(judges: Path) -> Path:
 
 
 def _qemu(root: Path) -> dict[str, bytes | Path]:
-    """A QEMU, the libraries that its loader names, and the firmware of a q35 machine."""
-    (loader,) = root.glob("usr/lib/*-linux-gnu/ld-linux-x86-64.so.2")
+    """A QEMU, the loader and libraries that it asks for, and the firmware of a q35 machine."""
     program = root / "usr/bin/qemu-system-x86_64"
-    command = [loader, "--inhibit-cache", "--library-path", loader.parent, "--list", program]
-    listed = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
-    libraries = [Path(found) for found in re.findall(r"=> (/\S+)", listed) if Path(found).name != loader.name]
+    libraries = root / "usr/lib/x86_64-linux-gnu"
     return {
         "qemu/qemu": program,
-        "qemu/ld.so": loader,
-        **{f"qemu/lib/{one.name}": one for one in libraries},
-        "qemu/modules/accel-qtest.so": loader.parent / "qemu/accel-qtest.so",
+        **{f"qemu/lib/{found.name}": found for _, found in elf.closure(program, libraries)},
+        "qemu/modules/accel-qtest.so": libraries / "qemu/accel-qtest.so",
         "qemu/firmware/bios-256k.bin": root / "usr/share/seabios/bios-256k.bin",
+        "qemu/firmware/kvmvapic.bin": root / "usr/share/qemu/kvmvapic.bin",
     }
 
 
@@ -89,16 +88,3 @@ def _keep(path: Path, data: bytes) -> None:
     fresh = path.with_name(f"{path.name}.{os.getpid()}")
     fresh.write_bytes(data)
     fresh.replace(path)
-
-
-def _cpio(files: dict[str, bytes]) -> bytes:
-    folders = sorted({str(parent) for name in files for parent in Path(name).parents if str(parent) != "."})
-    out = bytearray()
-    entries = [(name, 0o040755, b"") for name in folders] + [(name, 0o100755, data) for name, data in files.items()]
-    entries += [("dev", 0o040755, b""), ("TRAILER!!!", 0, b"")]
-    for number, (name, mode, data) in enumerate(entries):
-        fields = (number, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(name) + 1, 0)
-        out += b"070701" + b"".join(b"%08X" % field for field in fields) + name.encode() + b"\0"
-        out += bytes(-len(out) % 4) + data
-        out += bytes(-len(out) % 4)
-    return bytes(out)

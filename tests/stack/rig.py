@@ -6,8 +6,6 @@ through vfio's file descriptor or through another QEMU that runs inside that Lin
 
 from __future__ import annotations
 
-import json
-
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -22,8 +20,9 @@ from .hardware import Hardware, Image, forwarded, served
 from .spare import spared
 
 _FIRST_BUS_SLOT = 1
+_HEADER_TYPE, _MULTIFUNCTION = 0x0E, 0x80
 _QEMU = (
-    "/qemu/ld.so --library-path /qemu/lib /qemu/qemu -L /qemu/firmware -machine q35 -accel qtest -nodefaults "
+    "/qemu/lib/ld-linux-x86-64.so.2 --library-path /qemu/lib /qemu/qemu -L /qemu/firmware -machine q35 -accel qtest -nodefaults "
     "-display none -m 16 -qtest stdio -qtest-log /dev/null"
 )
 _CLIENT_S = 55  # less than the guest's patience
@@ -56,6 +55,7 @@ class _Plugged(NamedTuple):
     hardware: Hardware
     device: str
     address: str
+    unbound: str = ""  # why vfio-pci does not take it
 
 
 class Rig:
@@ -65,34 +65,48 @@ class Rig:
         self._stack = ExitStack()
         self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="vpci-stack-")))
         self._start = lambda: Guest(program, kernel, initrd, self._folder)
-        self._guest = self._start()
+        self._running: Guest | None = None
+        self._servers = ExitStack()  # of the functions that were unplugged last
         self._count = 0
 
     def __enter__(self) -> Rig:
         return self
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
-        self._guest.close()
+        self._give_up()
+        self._servers.close()
         self._stack.close()
+
+    @property
+    def _guest(self) -> Guest:
+        """The machine; another one if the last came to grief."""
+        if self._running is None:
+            self._running = self._start()
+        return self._running
+
+    def _give_up(self) -> None:
+        if self._running is not None:
+            self._running.close()
+        self._running = None
 
     # -- the two views ---------------------------------------------------------------------------------------------
 
-    def kernel(self, images: Sequence[Image], *, widths: str = "421", probe: bool = True) -> list[Observed]:
+    def kernel(self, images: Sequence[Image], *, widths: str = "421", probe: bool = True) -> list[Observed | Refused]:
         """What a VMM reads through vfio's file descriptor, and what its writes do."""
-        found: list[Observed] = []
+        found: list[Observed | Refused] = []
         for start in range(0, len(images), PORTS):
-            batch = images[start : start + PORTS]
-            with self._plugged(batch) as plugged:
-                words = " ".join(one.address for one in plugged)
-                command = f"timeout {_CLIENT_S} client kernel {widths} {words}"
-                found.extend(self._observe(plugged, command, probe, nested=False))
+            with self._plugged(images[start : start + PORTS]) as plugged:
+                bound = [one for one in plugged if not one.unbound]
+                command = f"timeout {_CLIENT_S} client kernel {widths} {' '.join(one.address for one in bound)}"
+                shown = iter(self._observe(bound, command, probe, nested=False) if bound else [])
+                found.extend(Refused(one.unbound) if one.unbound else next(shown) for one in plugged)
         return found
 
     def qemu(
         self,
         images: Sequence[Image],
         place: Place = Place.PORT,
-        options: Sequence[Mapping[str, object]] | None = None,
+        options: Sequence[Mapping[str, str]] | None = None,
         *,
         probe: bool = True,
     ) -> list[Observed | Refused]:
@@ -105,32 +119,40 @@ class Rig:
         return found
 
     def _nested(
-        self, plugged: Sequence[_Plugged], place: Place, options: Sequence[Mapping[str, object]], probe: bool
+        self, plugged: Sequence[_Plugged], place: Place, options: Sequence[Mapping[str, str]], probe: bool
     ) -> list[Observed | Refused]:
-        found: dict[str, Observed | Refused] = {}
-        while left := [(one, more) for one, more in zip(plugged, options, strict=True) if one.address not in found]:
+        """All in one QEMU; without each that it refuses, once more; one by one where it does not say which."""
+        found: dict[str, Observed | Refused] = {one.address: Refused(one.unbound) for one in plugged if one.unbound}
+        waiting = [[(one, more) for one, more in zip(plugged, options, strict=True) if not one.unbound]]
+        while waiting:
+            left = waiting.pop()
+            if not left:
+                continue
             seats, words = _arrange([one.address for one, _ in left], place, [more for _, more in left])
             command = f"timeout {_CLIENT_S} client nested {seats} -- {_QEMU} {words} 2>/tmp/said"
             try:
                 shown = self._observe([one for one, _ in left], command, probe, nested=True)
             except _Ended:
                 said = "\n".join(self._guest.run("cat /tmp/said"))
-                # It ends at the first function that it does not take, and names it.
-                named = [one for one, _ in left if one.address in said]
-                if len(left) > 1 and len(named) != 1:
-                    raise GuestError(f"QEMU ended, and it is not clear why:\n{said}") from None
-                found[(named or [left[0][0]])[0].address] = Refused(said)
+                named = left if len(left) == 1 else [one for one in left if one[0].address in said]
+                if len(named) != 1:
+                    waiting.extend([one] for one in left)
+                    continue
+                found[named[0][0].address] = Refused(said)
+                waiting.append([one for one in left if one not in named])
             else:
                 found.update(zip([one.address for one, _ in left], shown, strict=True))
         return [found[one.address] for one in plugged]
 
     # -- one batch -------------------------------------------------------------------------------------------------
 
-    def _observe(self, plugged: Sequence[_Plugged], command: str, probe: bool, *, nested: bool) -> list[Observed]:
+    def _observe(
+        self, plugged: Sequence[_Plugged], command: str, probe: bool, *, nested: bool
+    ) -> list[Observed | Refused]:
         mark = self._guest.begin(command)
         dumps: dict[tuple[int, int], bytes] = {}
         probes: dict[int, bytes] = {}
-        errors: list[str] = []
+        errors: dict[int, str] = {}
         states: list[bytes] = []
         masks: list[bytes] = []
         while (line := self._guest.line()) != mark:
@@ -141,6 +163,9 @@ class Rig:
             elif what == "probe":
                 number, octets = rest.split(" ")
                 probes[int(number)] = bytes.fromhex(octets)
+            elif what == "error":
+                number, _, text = rest.partition(" ")
+                errors[int(number)] = text
             elif what == "ready":
                 states = [bytes(one.hardware.state) for one in plugged]
                 masks = [spared(state, nested=nested) if probe else bytes(len(state)) for state in states]
@@ -148,13 +173,13 @@ class Rig:
                     one.hardware.writes.clear()
                     self._guest.send(mask.hex() if probe else "-")
             elif line:
-                errors.append(line)
-        if errors:
-            raise GuestError("\n".join(errors))
+                raise GuestError(line)
         if not states:
             raise _Ended
         return [
-            Observed(
+            Refused("\n".join([errors[number], *self._said_of(one)]))
+            if number in errors
+            else Observed(
                 states[number],
                 *(dumps.get((number, width), b"") for width in (4, 2, 1)),
                 masks[number],
@@ -164,41 +189,55 @@ class Rig:
             for number, one in enumerate(plugged)
         ]
 
+    def _said_of(self, one: _Plugged) -> list[str]:
+        """What Linux said of a function last."""
+        return self._guest.run(f"dmesg | grep 'vfio-pci {one.address}' | tail -n 2")
+
     @contextmanager
     def _plugged(self, images: Sequence[Image]) -> Iterator[list[_Plugged]]:
         """Functions plugged into the root ports, each bound to vfio-pci."""
-        with ExitStack() as stack:
-            plugged: list[_Plugged] = []
+        servers = ExitStack()
+        plugged: list[_Plugged] = []
+        try:
             for number, image in enumerate(images):
                 hardware = Hardware(image)
                 self._count += 1
                 name = f"f{self._count}"
                 path = self._folder / name
-                stack.enter_context(served(path, hardware))
+                servers.enter_context(served(path, hardware))
                 self._guest.qmp(
                     "device_add",
                     driver="vfio-user-pci",
                     id=name,
                     bus=f"port{number}",
+                    multifunction=bool(image.value[_HEADER_TYPE] & _MULTIFUNCTION),
                     socket={"type": "unix", "path": str(path)},
                 )
                 plugged.append(_Plugged(hardware, name, f"0000:{number + 1:02x}:00.0"))
-            stack.callback(self._unplug, plugged)
-            self._bind(plugged)
-            yield plugged
+            yield self._bind(plugged)
+            self._unplug(plugged)
+        except BaseException:
+            self._give_up()
+            raise
+        finally:
+            # QEMU still talks to a function for a moment after it says that it is gone, and ends if nobody listens.
+            self._servers.close()
+            self._servers = servers
 
-    def _bind(self, plugged: Sequence[_Plugged]) -> None:
+    def _bind(self, plugged: Sequence[_Plugged]) -> list[_Plugged]:
+        """Give them to vfio-pci; those that it does not take say why."""
         names = " ".join(one.address for one in plugged)
         # There is a moment when a function is to be seen, and no driver may have it yet.
-        said = self._guest.run(
+        unbound = self._guest.run(
             f"for d in {names}; do p=/sys/bus/pci/devices/$d; n=0; "
-            "while [ ! -e $p/driver -a $n -lt 500 ]; do [ -e $p/driver_override ] && "
+            "while [ ! -e $p/driver -a $n -lt 100 ]; do [ -e $p/driver_override ] && "
             "echo vfio-pci > $p/driver_override && echo $d > /sys/bus/pci/drivers_probe; "
-            "[ -e $p/driver ] || usleep 10000; n=$((n+1)); done; "
-            "[ -e $p/driver ] || echo $d is not bound; done"
+            "[ -e $p/driver ] || usleep 20000; n=$((n+1)); done; "
+            "[ -e $p/driver ] || echo $d; done"
         )
-        if said:
-            raise GuestError("\n".join([*said, *self._guest.run("dmesg | tail -n 20")]))
+        return [
+            one._replace(unbound="\n".join(self._said_of(one))) if one.address in unbound else one for one in plugged
+        ]
 
     def _unplug(self, plugged: Sequence[_Plugged]) -> None:
         names = " ".join(one.address for one in plugged)
@@ -212,7 +251,7 @@ class _Ended(Exception):  # noqa: N818 - how a run ends
     """The client ended before it showed anything."""
 
 
-def _arrange(addresses: Sequence[str], place: Place, options: Sequence[Mapping[str, object]]) -> tuple[str, str]:
+def _arrange(addresses: Sequence[str], place: Place, options: Sequence[Mapping[str, str]]) -> tuple[str, str]:
     """Where the functions are seen in the nested machine, and the arguments that put them there."""
     seats, words = [], []
     if place is Place.CONVENTIONAL:
@@ -225,7 +264,7 @@ def _arrange(addresses: Sequence[str], place: Place, options: Sequence[Mapping[s
             bus, at, seat = f"above{number}", 0, f"{slot:x}.0"
         elif place is Place.CONVENTIONAL:
             bus, seat = "above", f"{_FIRST_BUS_SLOT:x}.{slot:x}"
-        device = {"driver": "vfio-pci", "host": address, "bus": bus, "addr": f"{at:#x}", **more}
-        words.append(f"-device '{json.dumps(device)}'")
+        device = {"host": address, "bus": bus, "addr": f"{at:#x}", **more}
+        words.append("-device vfio-pci," + ",".join(f"{key}={value}" for key, value in device.items()))
         seats.append(seat)
     return ",".join(seats), " ".join(words)

@@ -24,8 +24,8 @@ def spared(state: bytes, *, nested: bool) -> bytes:
     mask[_COMMAND : _COMMAND + 2] = b"\0\0"  # decoding and bus mastering are switched, and mirrored, by Linux
     mask[_BARS:_BARS_END] = bytes(_BARS_END - _BARS)  # their masks depend on what Linux could assign
     mask[_ROM : _ROM + 4] = bytes(4)
-    for at, id in standard_chain(state):
+    for at, own in standard_chain(state):
         for wanted, byte, bits, _ in _STANDARD:
-            if wanted == id and at + byte < len(mask):
+            if wanted == own and at + byte < len(mask):
                 mask[at + byte] &= ~bits
     return bytes(mask)

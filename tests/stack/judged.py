@@ -1,0 +1,135 @@
+"""Where the ingredients of the rig are, and the images in portions that one test can take."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from emit.judges import ROOT
+from live.guests import folder as guest_folder
+from live.guests import need_guest
+from vpci_compile import capture
+from vpci_compile.ir import BarKind
+from vpci_compile.live.board import Q35
+
+from . import images, initrd
+from .guest import PORTS
+from .hardware import MSIX, Image, standard_chain
+from .rig import Rig
+
+RANDOM = 200
+_LARGEST = 16 << 20  # a BAR's size counts for nothing here, and the machine has little room
+_GUESS = 0x10000
+_ROM = 0x30
+_EXTENDED, _SRIOV, _CONTROL, _VF_ENABLE = 0x100, 0x10, 8, 0x01
+_MOST_EXTENDED = 64
+
+
+@cache
+def captured() -> dict[str, Image]:
+    """Every different 4096-byte endpoint of the captures beside the checkout (VPCI_SHARED: or elsewhere)."""
+    root = Path(os.environ.get("VPCI_SHARED") or ROOT.parent / "shared") / "captures"
+    found: dict[bytes, Image] = {}
+    for path in sorted(root.glob("*.lspci")):
+        for one in capture.read_all(path).captures:
+            if len(one.data) == images.SIZE and not one.data[0x0E] & 0x7F and not one.virtual and not one.blank:
+                found.setdefault(one.data, _image(path.stem, one))
+    return {image.name: image for image in found.values()}
+
+
+def _image(name: str, one: capture.Capture) -> Image:
+    value = bytearray(one.data)
+    at, left = _EXTENDED, _MOST_EXTENDED
+    while at and left:
+        head = int.from_bytes(value[at : at + 4], "little")
+        if head & 0xFFFF == _SRIOV:
+            value[at + _CONTROL] &= ~_VF_ENABLE  # nobody has yet told a function that is new to have virtual ones
+        at, left = head >> 20 & 0xFFC, left - 1
+    value[_ROM : _ROM + 4] = bytes(4)  # no expansion ROM: its size would have to answer
+    needed = {index: _power(end) for index, end in _msix_ends(one.data)}
+    bars = tuple(
+        images.bar(
+            fact.index,
+            BarKind.IO if fact.io else BarKind.MEM64 if fact.wide else BarKind.MEM32,
+            _power(max(min(fact.size, _LARGEST), needed.get(fact.index, 0))),
+            prefetchable=fact.prefetchable,
+        )
+        for fact in one.bars or _guessed(one.data)
+        if fact.index < 6
+    )
+    return Image(name, bytes(value), bars)
+
+
+def _guessed(value: bytes) -> Iterator[capture.BarFact]:
+    """Where a capture does not say how large its BARs are: anything that is not too small for a register in use."""
+    index = 0
+    while index < 6:
+        register = int.from_bytes(value[0x10 + 4 * index :][:4], "little")
+        io, wide = bool(register & 1), register & 7 == 4 and index < 5
+        if register:
+            yield capture.BarFact(index, 32 if io else _GUESS, io=io, prefetchable=register & 9 == 8, wide=wide)
+        index += 1 + wide
+
+
+def _msix_ends(value: bytes) -> Iterator[tuple[int, int]]:
+    """(BAR, first byte after) of the MSI-X table and of its pending bits."""
+    for at, own in standard_chain(value):
+        if own == MSIX:
+            count = (int.from_bytes(value[at + 2 : at + 4], "little") & 0x7FF) + 1
+            for register, length in ((at + 4, 16 * count), (at + 8, 8 * -(-count // 64))):
+                place = int.from_bytes(value[register : register + 4], "little")
+                yield place & 7, (place & ~7) + length
+
+
+def _power(size: int) -> int:
+    return 1 << (size - 1).bit_length()
+
+
+def image(name: str) -> Image:
+    """The image of a name that `portions` gave."""
+    if name.startswith("random-"):
+        return images.shuffled(int(name.removeprefix("random-")))
+    return images.crafted(name) if name in images.CRAFTED else captured()[name]
+
+
+def names() -> list[str]:
+    """All of them."""
+    return [*images.CRAFTED, *(f"random-{seed}" for seed in range(RANDOM)), *captured()]
+
+
+def portions(wanted: Sequence[str]) -> list[list[str]]:
+    """As many names at a time as are plugged in at once."""
+    return [list(wanted[start : start + PORTS]) for start in range(0, len(wanted), PORTS)]
+
+
+def label(portion: Sequence[str]) -> str:
+    """A portion's name."""
+    return f"{portion[0]}..{portion[-1]}"
+
+
+def need_rig() -> Rig:
+    """The rig; where something of it is missing the test is skipped, or fails where judges are required."""
+    program, system = need_guest(Q35)
+    judges = guest_folder(Q35).parent
+    if shutil.which("gcc") is None:
+        _lack("gcc")
+    if not (judges / "qemu").is_dir():
+        _lack(f"unpacked QEMU in {judges} (run tools/fetch-judges.sh --qemu)")
+    modules = system.kernel.parent
+    try:
+        return Rig(program, system.kernel, initrd.build(judges, modules, system.folder / "usr/bin/busybox"))
+    except FileNotFoundError as missing:
+        _lack(str(missing))
+        raise
+
+
+def _lack(what: str) -> None:
+    text = f"no {what} here: nothing is shown to a real Linux"
+    if os.environ.get("VPCI_REQUIRE_JUDGES") == "1":
+        pytest.fail(f"VPCI_REQUIRE_JUDGES=1, and there is {text}")
+    pytest.skip(text)
