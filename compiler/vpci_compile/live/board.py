@@ -20,6 +20,8 @@ class Board(NamedTuple):
     """Linux's name of its first serial port."""
     quick: str
     """Arguments for Linux that shorten its start on an emulated processor."""
+    boot: tuple[str, ...] = ()
+    """More arguments for a machine that boots."""
     firmware: str = ""
     """The firmware's place in a guest's folder; "" where QEMU brings its own."""
     iommu: tuple[str, ...] = ()
@@ -41,6 +43,9 @@ Q35 = Board(
     processor="max",
     console="ttyS0",
     quick=f"{_QUICK} no_timer_check tsc=reliable",
+    # SeaBIOS has drivers: an LSI 1068 that is only memory makes it wait for ever. With qboot nobody but Linux touches the
+    # function. Linux then gives out addresses, in a window that has to have room for large BARs.
+    boot=("-bios", "qboot.rom", "-global", "q35-pcihost.pci-hole64-size=512G"),
     # Without caching mode QEMU aborts when Linux turns the IOMMU on; svm needs fsts, and the two make it ask for pages.
     iommu=(
         *("-machine", "kernel-irqchip=split"),

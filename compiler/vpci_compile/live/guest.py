@@ -121,6 +121,7 @@ def _arguments(system: System, first_files: str, *, iommu: bool) -> Iterator[str
     board = system.board
     yield from ("-machine", f"{board.machine},accel=tcg", "-cpu", board.processor, "-m", str(_MEMORY_MIB))
     yield from ("-nodefaults", "-no-reboot", "-display", "none", "-monitor", "none", "-serial", "stdio")
+    yield from board.boot
     if system.firmware is not None:
         yield from ("-bios", os.fspath(system.firmware))
     yield from ("-kernel", os.fspath(system.kernel), "-initrd", first_files)
