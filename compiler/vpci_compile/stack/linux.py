@@ -17,6 +17,7 @@ from . import linux_lengths
 from .hardware import Hardware
 from .layers import Change, View
 from .linux_facts import Access, Linux, Version, linux
+from .linux_lengths import KernelError
 from .pci import (
     BARS,
     BARS_END,
@@ -24,11 +25,14 @@ from .pci import (
     CAP_POINTER,
     COMMAND,
     HEADER_END,
+    HEADER_TYPE,
     INTERRUPT_PIN,
     MEMORY_ENABLE,
     MSI,
+    MULTIFUNCTION,
     NEXT_MASK,
     PCI_SIZE,
+    PCIX,
     PM,
     ROM,
     STATUS,
@@ -39,17 +43,11 @@ _BASIC, _RAW = 0x00, 0xFF
 """Owners in the kernel's map: the header, and nobody. Every other byte holds the low 8 bits of a capability's id."""
 _VIRTUAL = 0xFE
 _ONES = 0xFFFFFFFF
+_WORDS = (MSI, PCIX)
+"""Standard capabilities of which the kernel reads a word to know their length: at an odd place it cannot."""
 _MOST_STANDARD = (PCI_SIZE - HEADER_END) // 4
 _BAR_IO, _BAR_WIDE, _BAR_PREFETCH = 0x1, 0x4, 0x8
 _ROM_ENABLE = 0x1
-
-
-class KernelError(Exception):
-    """Opening the device fails, or the kernel writes outside its own tables; the text says why."""
-
-    def __init__(self, offset: int, text: str) -> None:
-        self.offset = offset
-        super().__init__(text)
 
 
 def linux_view(hardware: Hardware, version: Version) -> View:
@@ -86,6 +84,7 @@ class _Shadow:
     # -- vfio_config_init ------------------------------------------------------------------------------------------
 
     def view(self) -> View:
+        self._is_endpoint()
         self._virtual_function()
         if self._standard():
             self._extended()
@@ -107,6 +106,13 @@ class _Shadow:
             text = f"gives access to {self.size:#x} of the {len(self.hardware.value):#x} bytes"
             self.say(self.size, len(self.hardware.value) - self.size, text, "pci_cfg_space_size")
         return View(config, tuple(sorted(self.changes)))
+
+    def _is_endpoint(self) -> None:
+        kind = self.device[HEADER_TYPE] & ~MULTIFUNCTION
+        if kind:
+            text = f"the header type is {kind:#x}, a bridge's: vfio-pci takes endpoints alone"
+            rule = "vfio_pci_core_register_device: the driver does not bind to the device"
+            raise KernelError(HEADER_TYPE, text, rule)
 
     def _virtual_function(self) -> None:
         ids = self.hardware.ids
@@ -131,10 +137,10 @@ class _Shadow:
             if not position:
                 break
             if position + 1 >= self.size:
-                raise KernelError(position, f"a pointer leads to {position:#x}, to the end of the space")
+                raise KernelError(position, self._beyond(position))
             own, following = self.device[position], self.device[position + 1]
             length = self._standard_length(own, position)
-            if own in self.facts.parses_extended_below and length:
+            if linux_lengths.starts_extended_space(self.device, own, position):
                 extended = self.size > PCI_SIZE and number(self.device, PCI_SIZE, 4) != 0
             if not length:
                 self.shadow[before] = following
@@ -151,15 +157,20 @@ class _Shadow:
             self.say(STATUS, 1, "shows no capability list: nothing of it is left", "vfio_cap_init")
         return extended
 
+    def _beyond(self, position: int) -> str:
+        if self.size < PCI_SIZE and self.size == len(self.hardware.value):
+            return f"only {self.size} bytes were captured, and a pointer leads to {position:#x}: capture it as root"
+        return f"a pointer leads to {position:#x}, to the end of the space"
+
     def _standard_length(self, own: int, position: int) -> int:
         if own > self.facts.last_standard:
             return 0
         length = linux_lengths.standard(self.facts, self.version, self.device, own, position, self.express)
-        if own == MSI and length:
-            if position % 2:
-                raise KernelError(position, f"the MSI capability at {position:#x} is not aligned: opening fails")
-            if self.msi_control is None:
-                self.msi_control = number(self.device, position + 2, 2)
+        if own in _WORDS and position % 2:
+            name = self.facts.name(own, extended=False)
+            raise KernelError(position, f"the {name} capability at {position:#x} is not aligned: opening fails")
+        if own == MSI and self.msi_control is None:
+            self.msi_control = number(self.device, position + 2, 2)
         return length
 
     def _extended(self) -> None:
@@ -167,8 +178,10 @@ class _Shadow:
         before: int | None = None
         position, found = PCI_SIZE, 0
         for _ in range((self.size - PCI_SIZE) // 4):
-            if not PCI_SIZE <= position < self.size:
+            if position < PCI_SIZE:
                 break
+            if position >= self.size:
+                raise KernelError(position, f"a pointer leads to {position:#x}, behind the {self.size:#x} bytes in use")
             header = number(self.device, position, 4)
             own, following = header & 0xFFFF, header >> 20 & 0xFFC
             length = 0
@@ -254,14 +267,17 @@ class _Shadow:
             return
         extended = position >= PCI_SIZE
         offset = position - self._start(position)
-        access = self.facts.access(owner, extended=extended, header=position < HEADER_END)
+        header = owner == _BASIC and not extended
+        access = self.facts.access(owner, self.version, extended=extended, header=header)
         if access is Access.TABLE:
-            name = "header" if position < HEADER_END else self.facts.name(owner, extended=extended)
+            name = "header" if header else self.facts.name(owner, extended=extended)
             for at in range(count):
                 self._table(name, offset + at, position + at)
             return
         if extended:
             answered = count if offset < 4 else 0
+        elif position < HEADER_END:
+            answered = 0
         else:
             answered = min(2, count) if offset == 0 and count > 1 else int(offset == 1)
         self.emulated[position : position + answered] = b"\xff" * answered
@@ -294,9 +310,10 @@ class _Shadow:
             owner = self.map[position]
             if owner in (_RAW, _VIRTUAL) or (position >= HEADER_END and self._start(position) != position):
                 continue
-            if position and position < HEADER_END:
+            if 0 < position < HEADER_END:
                 continue
-            name = "header" if position == 0 else self.facts.name(owner, extended=position >= PCI_SIZE)
+            extended = position >= PCI_SIZE
+            name = "header" if position == 0 else self.facts.name(owner, extended=extended)
             for row in self.facts.registers(name, self.version):
                 if row.why and position + row.at + row.size <= self.size:
                     yield position + row.at, row.size, row.why
@@ -305,6 +322,8 @@ class _Shadow:
 
     def _base_addresses(self) -> None:
         before = bytes(self.shadow[:HEADER_END])
+        rows = (self.shadow, self.emulated, self.writable)
+        taken = {at: [row[at] for row in rows] for at in range(BARS, ROM + 4) if self.map[at] != _BASIC}
         self.emulated[BARS:BARS_END] = b"\xff" * (BARS_END - BARS)
         held = bytes(self.shadow[BARS:BARS_END])
         self.shadow[BARS:BARS_END] = bytes(BARS_END - BARS)
@@ -318,6 +337,9 @@ class _Shadow:
         value = number(self.shadow, ROM, 4) & (mask or (_ONES if rom is not None else 0))
         self.shadow[ROM : ROM + 4] = value.to_bytes(4, "little")
         self.writable[ROM : ROM + 4] = mask.to_bytes(4, "little")
+        for at, octets in taken.items():  # by a capability that stands in the header
+            for row, octet in zip(rows, octets, strict=True):
+                row[at] = octet
         for first, length, what in ((BARS, BARS_END - BARS, "the BARs"), (ROM, 4, "the expansion ROM")):
             if before[first : first + length] != self.shadow[first : first + length]:
                 self.say(first, length, f"answers for {what}: size and kind are those that it found", "vfio_bar_fixup")

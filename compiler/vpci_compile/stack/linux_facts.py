@@ -173,13 +173,12 @@ class Linux:
         rows = self._capabilities["extended" if extended else "standard"]
         return next((str(one.row["name"]) for one in rows if one.row["id"] == own), "")
 
-    def access(self, own: int, *, extended: bool, header: bool) -> Access:
+    def access(self, own: int, release: Version, *, extended: bool, header: bool) -> Access:
         """How a guest gets at bytes that the kernel's map gives to `own`."""
         if header or self.name(own, extended=extended) in self._registers:
             return Access.TABLE
-        rows = self._capabilities["extended" if extended else "standard"]
-        raw = any(one.row["id"] == own and one.row.get("writes") == "raw" for one in rows)
-        return Access.RAW_WRITE if raw else Access.READ_ONLY
+        row = self._row("extended" if extended else "standard", own, release)
+        return Access.RAW_WRITE if row is not None and row.writes == "raw" else Access.READ_ONLY
 
 
 def version(text: str) -> Version:

@@ -11,14 +11,37 @@ from typing import NamedTuple
 
 from .hardware import Hardware
 from .linux_facts import Linux, Row, Version
-from .pci import CAP_LIST, CAP_POINTER, EXPRESS, EXPRESS_SIZE, HEADER_END, INTEGRATED, PCI_SIZE, STATUS, number
+from .pci import (
+    CAP_LIST,
+    CAP_POINTER,
+    CLASS,
+    EXPRESS,
+    EXPRESS_SIZE,
+    HEADER_END,
+    INTEGRATED,
+    PCI_SIZE,
+    PCIX,
+    STATUS,
+    number,
+)
 
-__all__ = ["Express", "Row", "config_size", "express", "extended", "msi_rows", "standard"]
+__all__ = ["Express", "KernelError", "Row", "config_size", "express", "extended", "msi_rows", "standard"]
 
 _ONES = 0xFFFFFFFF
 _WIDE, _MASKS = 0x80, 0x100  # message control of MSI: 64-bit addresses, per-vector masks
 _MOST_HOPS = 48
-_PCIX = 0x07
+_PCIX_VERSION = 0x3000
+_HOST_BRIDGE = 0x0600
+_OPENING = "vfio_config_init: opening the device fails, or worse"
+
+
+class KernelError(Exception):
+    """Opening the device fails, or the kernel writes outside its own tables; the text says why, `rule` where."""
+
+    def __init__(self, offset: int, text: str, rule: str = _OPENING) -> None:
+        self.offset = offset
+        self.rule = rule
+        super().__init__(text)
 
 
 class Express(NamedTuple):
@@ -57,12 +80,12 @@ def _find(device: bytes, wanted: int) -> int | None:
 def config_size(hardware: Hardware, facts: Linux) -> int:
     """Bytes of the space that the kernel gives access to (pci_cfg_space_size; quirks.c)."""
     value = hardware.value
-    clamped = facts.clamp(number(value, 0, 2), number(value, 2, 2))
+    clamped = facts.clamp(*(hardware.ids or (number(value, 0, 2), number(value, 2, 2))))
     if clamped is not None:
         return min(len(value), clamped)
     if hardware.virtual or len(value) <= PCI_SIZE:
         return len(value)
-    reaches = express(value) is not None or _pcix_266(value)
+    reaches = number(value, CLASS + 1, 2) == _HOST_BRIDGE or express(value) is not None or _pcix_266(value)
     aliased = all(value[at : at + 4] == value[:4] for at in range(PCI_SIZE, min(len(value), EXPRESS_SIZE), PCI_SIZE))
     if not reaches or aliased or number(value, PCI_SIZE, 4) == _ONES:
         return PCI_SIZE
@@ -70,7 +93,7 @@ def config_size(hardware: Hardware, facts: Linux) -> int:
 
 
 def _pcix_266(value: bytes) -> bool:
-    at = _find(value, _PCIX)
+    at = _find(value, PCIX)
     return at is not None and bool(number(value, at + 4, 4) & 0xC0000000)  # PCI_X_STATUS_266MHZ, _533MHZ
 
 
@@ -93,55 +116,68 @@ def extended(facts: Linux, version: Version, device: bytes, own: int, at: int) -
     return row.length or _EXTENDED[row.rule](device, at)
 
 
+def starts_extended_space(device: bytes, own: int, at: int) -> bool:
+    """Whether the kernel looks at 0x100 when it finds this standard capability (vfio_cap_len)."""
+    return own == EXPRESS or bool(own == PCIX and number(device, at + 2, 2) & _PCIX_VERSION)
+
+
+def _read(device: bytes, at: int, offset: int, size: int) -> int:
+    """A register of the capability at `at`, on which its length depends."""
+    if at + offset + size > len(device):
+        text = f"the register at {at + offset:#x} of the capability at {at:#x} cannot be read: the space ends before it"
+        raise KernelError(at, text)
+    return number(device, at + offset, size)
+
+
 def _msi(device: bytes, at: int) -> int:
-    control = number(device, at + 2, 2)
+    control = _read(device, at, 2, 2)
     return 10 + (4 if control & _WIDE else 0) + (10 if control & _MASKS else 0)
 
 
 def _pcix(device: bytes, at: int) -> int:
-    return 24 if number(device, at + 2, 2) >> 12 & 3 else 8
+    return 24 if _read(device, at, 2, 2) >> 12 & 3 else 8
 
 
 def _ht(device: bytes, at: int) -> int:
-    return 24 if number(device, at + 3, 1) & 0xE0 else 28
+    return 24 if _read(device, at, 3, 1) & 0xE0 else 28
 
 
 def _sata(device: bytes, at: int) -> int:
-    return 16 if number(device, at + 4, 1) & 0xF == 0xF else 8
+    return 16 if _read(device, at, 4, 1) & 0xF == 0xF else 8
 
 
 def _vndr(device: bytes, at: int) -> int:
-    return number(device, at + 2, 1)
+    return _read(device, at, 2, 1)
 
 
 def _vendor_header(device: bytes, at: int) -> int:
-    return number(device, at + 4, 4) >> 20
+    return _read(device, at, 4, 4) >> 20
 
 
 def _vc(device: bytes, at: int) -> int:
-    channels, tables = number(device, at + 4, 1) & 7, number(device, at + 8, 1)
+    channels, tables = _read(device, at, 4, 1) & 7, _read(device, at, 8, 1)
     length = 0x10 + (1 + channels) * 0x0C
     phases = next((phases for bit, phases in ((0x8, 128), (0x4, 64), (0x2, 32)) if tables & bit), 0)
     return -(-length // 16) * 16 + phases // 2 if phases else length
 
 
 def _acs(device: bytes, at: int) -> int:
-    if not number(device, at + 4, 1) & 0x20:  # PCI_ACS_EC
+    if not _read(device, at, 4, 1) & 0x20:  # PCI_ACS_EC
         return 8
-    bits = number(device, at + 5, 1)
+    bits = _read(device, at, 5, 1)
     return 8 + ((bits + 31) // 32 * 32 if bits else 256) // 8
 
 
 def _rebar(device: bytes, at: int) -> int:
-    return 4 + 8 * (number(device, at + 8, 1) >> 5)
+    return 4 + 8 * (_read(device, at, 8, 1) >> 5)
 
 
 def _dpa(device: bytes, at: int) -> int:
-    return 16 + (number(device, at + 4, 1) & 0x1F) + 1
+    return 16 + (_read(device, at, 4, 1) & 0x1F) + 1
 
 
 def _tph(device: bytes, at: int) -> int:
-    requester = number(device, at + 4, 4)
+    requester = _read(device, at, 4, 4)
     return 12 + 2 * (requester >> 16 & 0x7FF) + 2 if requester & 0x600 == 0x200 else 12
 
 

@@ -13,8 +13,9 @@ from . import drivers, other_vmms, qemu, qemu_facts, qemu_refusals
 from .chains import Place
 from .hardware import Hardware
 from .layers import Change, View, device_image
-from .linux import KernelError, linux_view
+from .linux import linux_view
 from .linux_facts import Version, linux, version
+from .linux_lengths import KernelError
 from .qemu_options import OPTIONS, OptionError, Pasid, QemuOptions, with_options
 from .qemu_refusals import Refusal
 
@@ -143,7 +144,7 @@ def predict(
             view = linux_view(hardware, stack.kernel)
             view, bars = drivers.with_driver(hardware, words.pop("driver", ""), view, words)
         except KernelError as error:
-            refusal = Refusal(error.offset, str(error), "vfio_config_init: opening the device fails, or worse")
+            refusal = Refusal(error.offset, str(error), error.rule)
             return Prediction(stack, place, device_image(hardware.value), bars, (), (refusal,))
         except drivers.DriverError as error:
             raise ValueError(str(error)) from None

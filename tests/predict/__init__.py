@@ -1,0 +1,1 @@
+"""What stacks make of functions: by hand, from what is known of Linux, QEMU and the others."""
