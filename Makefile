@@ -1,6 +1,7 @@
 # Two commands do all set-up on a fresh machine with Python >= 3.11 and access to a package registry:
 #   make demo    compile a shipped layout and show what came out
 #   make test    everything: linters, types, import floors, tests, the wheel
+# A third one takes minutes: make test-stack shows functions to a real Linux and to a QEMU inside it.
 
 PYTHON ?= python3
 VENV := .venv
@@ -8,7 +9,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 JOBS ?= 2
 
-.PHONY: demo test lint pytest wheel judges qemu bench schema goldens clean help
+.PHONY: demo test test-stack lint pytest wheel judges qemu bench schema goldens clean help
 
 help:
 	@sed -n '2,3s/^# //p' Makefile
@@ -48,6 +49,10 @@ qemu:
 
 pytest: $(STAMP)
 	$(BIN)/pytest -n $(JOBS)
+
+# Predictions against the programs themselves: Linux's vfio-pci, and QEMU above it, with no hardware.
+test-stack: $(STAMP) judges
+	$(BIN)/pytest -n $(JOBS) -m stack tests/stack
 
 wheel: $(STAMP)
 	tools/test-wheel.sh $(BIN)/python
