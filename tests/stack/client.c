@@ -6,7 +6,7 @@
  *
  * Both print a line "dump NUMBER WIDTH HEX" for each space, then "ready", and wait for a line for each space: a mask
  * in hex of the bits that may be written, or "-" for none. Dwords with such bits are then written with ones, with zeros,
- * and with what they had; the lines "probe NUMBER HEX" say which bits followed. What goes wrong is a line "error NUMBER TEXT".
+ * and with what they had; the lines "probe NUMBER HEX" say which bits followed. A line "done" waits for another one. What goes wrong is a line "error NUMBER TEXT".
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -63,6 +63,17 @@ static int read_masks(int count)
         }
     }
     return any;
+}
+
+/* After the probes: nothing is closed, which changes the function again, before somebody has taken note. */
+static void read_leave(void)
+{
+    char line[8];
+
+    puts("done");
+    fflush(stdout);
+    if (!fgets(line, sizeof line, stdin))
+        exit(3);
 }
 
 /* Write ones, zeros, and what was there, into each run of dwords that have a bit that may be written. */
@@ -195,6 +206,7 @@ static int kernel(const char *widths, int count, char **addresses)
             probe(one, kernel_read, kernel_write);
             print_hex("probe", one, 0, moved[one], size[one]);
         }
+    read_leave();
     return 0;
 }
 
@@ -292,11 +304,13 @@ static int nested(char *seats, char **arguments)
         }
     for (int one = 0; one < count; one++)
         size[one] = SPACE, nested_read(one, 0, space[one], SPACE), print_hex("dump", one, 4, space[one], SPACE);
-    if (read_masks(count))
-        for (int one = 0; one < count; one++) {
-            probe(one, nested_read, nested_write);
-            print_hex("probe", one, 0, moved[one], SPACE);
-        }
+    if (!read_masks(count))
+        return 0;
+    for (int one = 0; one < count; one++) {
+        probe(one, nested_read, nested_write);
+        print_hex("probe", one, 0, moved[one], SPACE);
+    }
+    read_leave();
     return 0;
 }
 

@@ -48,10 +48,6 @@ def _differences(config: ConfigSpace, seen: Observed) -> Iterator[str]:
     for at, own in standard_chain(seen.state):
         if own == EXPRESS and at + 9 < size:
             passed_on[at + 9] &= ~0x70  # the read request size arrives corrected: no smaller than a payload, no 8 KiB
-        if own == PM and at + 5 < size:
-            passed_on[
-                at + 5
-            ] &= ~0x81  # Linux looks every second whether the function asks to be woken, and clears that
     yield from _dwords("reached the function", config.forwarded[:size], seen.forwarded[:size], passed_on, seen)
 
 

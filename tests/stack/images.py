@@ -433,5 +433,5 @@ def _shuffled_extended(dice: random.Random, value: bytearray) -> None:
     for at, _, body in bodies:
         value[at + 4 : at + 4 + len(body)] = body
     # The headers come last: whatever lies inside another's body is still a capability.
-    for (at, own, _), after in zip(bodies, [*places[1:], dice.choice((0, 0, 0, 0x0C, 0x80))], strict=False):
+    for (at, own, _), after in zip(bodies, [*places[1:], dice.choice((*(0,) * 20, 0x0C, 0x80))], strict=False):
         value[at : at + 4] = words((after | dice.choice((0, 0, 0, 1, 3))) << 20 | dice.randrange(4) << 16 | own)

@@ -25,7 +25,8 @@ from .rig import Rig
 RANDOM = 200
 _LARGEST = 16 << 20  # a BAR's size counts for nothing here, and the machine has little room
 _GUESS = 0x10000
-_ROM = 0x30
+_ROM, _CLASS, _REGION = 0x30, 0x0B, 0xFC
+_ALLOCATION, _DISPLAY, _INTEL = 0x14, 0x03, b"\x86\x80"
 _EXTENDED, _SRIOV, _CONTROL, _VF_ENABLE = 0x100, 0x10, 8, 0x01
 _MOST_EXTENDED = 64
 
@@ -51,6 +52,11 @@ def _image(name: str, one: capture.Capture) -> Image:
             value[at + _CONTROL] &= ~_VF_ENABLE  # nobody has yet told a function that is new to have virtual ones
         at, left = head >> 20 & 0xFFC, left - 1
     value[_ROM : _ROM + 4] = bytes(4)  # no expansion ROM: its size would have to answer
+    for where, own in standard_chain(one.data):
+        if own == _ALLOCATION:
+            value[where + 2] = 0  # no Enhanced Allocation: its addresses are those of another machine
+    if value[:2] == _INTEL and value[_CLASS] == _DISPLAY:
+        value[_REGION : _REGION + 4] = bytes(4)  # no OpRegion: it would stand in the memory of another machine
     needed = {index: _power(end) for index, end in _msix_ends(one.data)}
     bars = tuple(
         images.bar(

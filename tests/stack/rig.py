@@ -16,7 +16,7 @@ from typing import NamedTuple
 from vpci_compile.live import Place
 
 from .guest import PORTS, Guest, GuestError
-from .hardware import Hardware, Image, forwarded, served
+from .hardware import Hardware, Image, Write, forwarded, served
 from .spare import spared
 
 _FIRST_BUS_SLOT = 1
@@ -155,6 +155,7 @@ class Rig:
         errors: dict[int, str] = {}
         states: list[bytes] = []
         masks: list[bytes] = []
+        writes: list[list[Write]] = [[] for _ in plugged]
         while (line := self._guest.line()) != mark:
             what, _, rest = line.partition(" ")
             if what == "dump":
@@ -172,6 +173,9 @@ class Rig:
                 for one, mask in zip(plugged, masks, strict=True):
                     one.hardware.writes.clear()
                     self._guest.send(mask.hex() if probe else "-")
+            elif what == "done":
+                writes = [list(one.hardware.writes) for one in plugged]
+                self._guest.send("")
             elif line:
                 raise GuestError(line)
         if not states:
@@ -184,7 +188,7 @@ class Rig:
                 *(dumps.get((number, width), b"") for width in (4, 2, 1)),
                 masks[number],
                 probes.get(number, bytes(len(states[number]))),
-                forwarded(len(states[number]), one.hardware.writes if probe else ()),
+                forwarded(len(states[number]), writes[number]),
             )
             for number, one in enumerate(plugged)
         ]
