@@ -112,6 +112,16 @@ def _stop_on_signals(server: Server) -> None:
         signal.signal(number, lambda *_: server.stop())
 
 
+def _unwind_on_sigterm() -> None:
+    """Let SIGTERM take the way of Ctrl-C, so that no QEMU is left behind."""
+    import signal
+
+    def unwind(number: int, _: object) -> None:
+        sys.exit(128 + number)
+
+    signal.signal(signal.SIGTERM, unwind)
+
+
 @app.command(cls=_Command, short_help="Compare what a guest of a real QEMU sees with the image.")
 def verify(
     function: FunctionArgument,
@@ -163,6 +173,7 @@ def verify(
     board = live.BOARDS[machine.value]
     system = live.find_guest(board, kernel) if guest else None
     program, release = live.find_qemu(qemu, board)
+    _unwind_on_sigterm()
     verdict = live.judge(function_, program, where, board)
     sight = live.see(function_, program, system, where, iommu=iommu) if system is not None else None
     say(verdict_text.render(verdict, release, sight))

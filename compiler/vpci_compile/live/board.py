@@ -43,8 +43,8 @@ Q35 = Board(
     processor="max",
     console="ttyS0",
     quick=f"{_QUICK} no_timer_check tsc=reliable",
-    # SeaBIOS has drivers: an LSI 1068 that is only memory makes it wait for ever. With qboot nobody but Linux touches the
-    # function. Linux then gives out addresses, in a window that has to have room for large BARs.
+    # SeaBIOS has drivers: an LSI 1068 that is only memory makes it wait for ever. With qboot nobody but Linux touches
+    # the function. Linux then gives out addresses, in a window that has to have room for large BARs.
     boot=("-bios", "qboot.rom", "-global", "q35-pcihost.pci-hole64-size=512G"),
     # Without caching mode QEMU aborts when Linux turns the IOMMU on; svm needs fsts, and the two make it ask for pages.
     iommu=(

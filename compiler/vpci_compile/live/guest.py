@@ -20,10 +20,11 @@ from .board import Board
 from .initramfs import Entry
 from .qtest import QemuError
 
-BOOT_S = 180.0
+BOOT_S = 300.0
 """How long a guest may take from its start to the end of its lines (seconds): four on an idle machine."""
 _BEGIN, _END = "vpci-guest-begins", "vpci-guest-ends"
-_TAIL = 2000  # characters of what was said last that are shown
+_LAST_LINES, _TAIL = 6, 1000  # of what was said last: lines, and characters, that are shown
+_CURSOR = re.compile(r"\x1b\[[0-9;=?]*[a-zA-Z]")  # what moves the cursor of a terminal
 _CHUNK = 1 << 16
 _MEMORY_MIB = 512
 _KERNEL = "usr/lib/modules/*/vmlinuz"
@@ -165,7 +166,8 @@ def _run(command: Sequence[str]) -> str:
 
 
 def _last(octets: bytes) -> str:
-    """The end of what was said, on one line, without what moves a terminal's cursor."""
-    text = re.sub(r"\x1b\[[0-9;=?]*[a-zA-Z]", "", octets.decode(errors="replace"))
+    """Why Linux panicked, if it did; else the end of what was said, on one line."""
+    text = _CURSOR.sub("", octets.decode(errors="replace"))
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return " / ".join(lines)[-_TAIL:] or "it said nothing"
+    panic = [line for line in lines if "Kernel panic" in line]
+    return " / ".join(panic[:1] or lines[-_LAST_LINES:])[-_TAIL:] or "it said nothing"

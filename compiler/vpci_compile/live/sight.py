@@ -102,7 +102,7 @@ def see(
     for number in range(len(functions)):
         lines.append(f"echo {_FUNCTION}")
         path = path_in_linux(number, place)
-        lines.append(f'for at in /sys/{path}; do lspci -D -xxxx -s "${{at##*/}}" 2>/dev/null; done')
+        lines.append(f'for at in /sys/{path}; do [ -e "$at" ] && lspci -D -xxxx -s "${{at##*/}}" 2>/dev/null; done')
     with served(functions, place) as devices:
         said = guest.boot(program, system, devices, "\n".join(lines), iommu=iommu)
     release, *dumps = said.split(f"{_FUNCTION}\n")
