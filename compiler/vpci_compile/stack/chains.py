@@ -6,9 +6,23 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from ..ir import ConfigSpace
-from .pci import CAP_LIST, CAP_POINTER, EXPRESS_SIZE, HEADER_END, LEGACY, PCI_SIZE, ROM, STATUS, number
+from .pci import (
+    CAP_LIST,
+    CAP_POINTER,
+    EXPRESS_SIZE,
+    HEADER_END,
+    LEGACY,
+    MSI,
+    MSIX,
+    PCI_SIZE,
+    PM,
+    ROM,
+    STATUS,
+    number,
+)
 
 _ROM_MASK = 0xFFFFF800
+_LENGTHS = {PM: 8, MSIX: 12}
 
 
 class Place(StrEnum):
@@ -78,6 +92,11 @@ def rom_writable(config: ConfigSpace) -> int:
     held, writable = (config.number(name, ROM, 4) for name in ("value", "writable"))
     back = (held & ~writable | writable) & _ROM_MASK
     return back | 1 if back else 0
+
+
+def claimed(value: bytes, one: Standard) -> int:
+    """Bytes that QEMU claims for a capability: those of its kind, or all up to the next one."""
+    return msi_length(value, one) if one.id == MSI else _LENGTHS.get(one.id, one.room)
 
 
 def msi_length(value: bytes, one: Standard) -> int:

@@ -62,7 +62,7 @@ _PLACEHOLDER = 0xFFFF  # QEMU's own id at 0x100 while it builds the chain: one t
 _REBAR_WIDEST = 27  # size code: 128 TiB
 _PASID_LAST, _PASID_BYTES = 0xFF8, 8
 _INTX_DISABLE = 0x400
-_LINKS = ((0x10, 0x0C, "LNKCAP, LNKCTL and LNKSTA"), (0x30, 0x2C, "LNKCAP2, LNKCTL2 and LNKSTA2"))
+_LINKS = ((0x10, 0x0C, "LNKCAP, LNKCTL and LNKSTA"), (0x2C, 0x2C, "LNKCAP2, LNKCTL2 and LNKSTA2"))
 """Registers of a link: the room that the capability needs for QEMU to write them, their place, their names."""
 _NAMES = {ARI: "ARI", SRIOV: "SR-IOV", REBAR: "Resizable BAR", ATS: "ATS"}
 
@@ -92,6 +92,7 @@ class _Rewrite:
         self.changes: list[Change] = []
         self.made: list[tuple[int, int, str]] = []
         self.chain = standard_chain(below.value)
+        qemu_options.check(options)
         moved = qemu_options.relocate(options, below.value, bars, self.chain)
         self.relocated = moved
         self.bars = moved.bars if moved is not None else bars
@@ -183,11 +184,8 @@ class _Rewrite:
             (CLASS, 3, ids.class_code, "x-pci-class-code"),
         )
         for at, size, value, option in rows:
-            if value is not None:
-                if not 0 <= value < 1 << 8 * size or (option == "x-pci-vendor-id" and value == 0xFFFF):
-                    raise qemu_options.OptionError(at, f"{option}={value:#x}: invalid", "vfio_pci_config_setup")
-                if self.put(at, size, (1 << 8 * size) - 1, value):
-                    self.say(at, size, f"shows what {option} says", "vfio_pci_config_setup")
+            if value is not None and self.put(at, size, (1 << 8 * size) - 1, value):
+                self.say(at, size, f"shows what {option} says", "vfio_pci_config_setup")
 
     def _bar(self, bar: Bar) -> None:
         # vfio_bar_register: the type bits are the register's own, the size is the region's.
@@ -235,6 +233,9 @@ class _Rewrite:
     def _clique(self, chain: list[Standard]) -> int:
         assert self.options.clique is not None
         at = qemu_options.clique_place(self.options, self.value, chain)
+        value, place = self.image.value, self.place
+        kept = [one for one in chain if one.id != EXPRESS or not express_is_hidden(value, one, place)]
+        qemu_options.check_clique(value, at, kept)
         body = qemu_options.clique_body(self.options.clique)
         self.put(at, len(body), (1 << 8 * len(body)) - 1, int.from_bytes(body, "little"))
         self.compared.fill(at, len(body))

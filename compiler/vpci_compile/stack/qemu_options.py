@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ..diagnostics import Span, whole_file
 from ..ir import Bar, BarKind, Beyond, Caching, Enable, Origin
-from .chains import Standard
+from .chains import Standard, claimed
 from .linux_facts import Version
 from .pci import CLASS, MSIX, VNDR, number
 from .qemu_facts import qemu
@@ -67,18 +67,38 @@ class OptionError(Exception):
 
 
 _CLIQUES = 16
+_RANGES = {
+    "vendor": ("vendor ID", 0x00, 0xFFFE),
+    "device": ("device ID", 0x02, 0xFFFF),
+    "subsystem_vendor": ("subsystem vendor ID", 0x2C, 0xFFFF),
+    "subsystem": ("subsystem device ID", 0x2E, 0xFFFF),
+    "class_code": ("class code", CLASS, 0xFFFFFF),
+}
+"""What QEMU calls an id, where it stands, and the largest one that it takes."""
 _CLIQUE_RULE = "vfio_add_nv_gpudirect_cap"
+
+
+def check(options: QemuOptions) -> None:
+    """Refuse values that QEMU refuses whatever the function is.
+
+    Raises:
+        OptionError: one is out of its range.
+    """
+    if options.clique is not None and not 0 <= options.clique < _CLIQUES:
+        text = f"x-nv-gpudirect-clique={options.clique}: valid range 0-15"
+        raise OptionError(0, text, "set_nv_gpudirect_clique_id")
+    for name, value in options.ids._asdict().items():
+        what, at, most = _RANGES[name]
+        if value is not None and not 0 <= value <= most:
+            raise OptionError(at, f"invalid PCI {what} provided", "vfio_pci_config_setup")
 
 
 def clique_place(options: QemuOptions, value: bytes | bytearray, chain: Sequence[Standard]) -> int:
     """Where the GPUDirect capability goes: the first place at which no capability starts (pci-quirks.c).
 
     Raises:
-        OptionError: the clique, the vendor or the class is not one that QEMU takes, or there is no place.
+        OptionError: the vendor or the class is not one that QEMU takes, or there is no place.
     """
-    clique = options.clique
-    if clique is None or not 0 <= clique < _CLIQUES:
-        raise OptionError(0, f"x-nv-gpudirect-clique={clique}: valid range 0-15", "get_nv_gpudirect_clique_id")
     facts = qemu()
     if number(value, 0, 2) != facts.gpudirect_vendor:
         raise OptionError(0, "NVIDIA GPUDirect Clique ID: invalid device vendor", _CLIQUE_RULE)
@@ -93,6 +113,21 @@ def clique_place(options: QemuOptions, value: bytes | bytearray, chain: Sequence
     raise OptionError(
         facts.gpudirect_places[0][0], "NVIDIA GPUDirect Clique ID: invalid config space", "vfio_add_nv_gpudirect_cap"
     )
+
+
+def check_clique(value: bytes, at: int, kept: Sequence[Standard]) -> None:
+    """Refuse a place in the middle of what QEMU adds after the clique (pci_add_capability), the last one first.
+
+    Raises:
+        OptionError: a capability has a length of its own that reaches over the place, or begins in it.
+    """
+    end = at + len(clique_body(0))
+    for one in reversed(kept):
+        room = min(one.room, at - one.offset) if one.offset < at else one.room
+        length = claimed(value, one._replace(room=room))
+        if one.offset < end and at < one.offset + length:
+            text = f"failed to add PCI capability {one.id:#x}[{room:#x}]@{one.offset:#x}: overlaps existing capability"
+            raise OptionError(one.offset, f"{text} 0x9 at {at:#x}, the GPUDirect clique", "vfio_add_std_cap")
 
 
 def clique_body(clique: int) -> bytes:
@@ -122,12 +157,16 @@ def relocate(options: QemuOptions, value: bytes, bars: Sequence[Bar], chain: Seq
         ids = f"{number(value, 0, 2):04x}:{number(value, 2, 2):04x}"
         raise OptionError(at, f"No automatic MSI-X relocation available for device {ids}", "vfio_pci_relocate_msix")
     index = int(options.relocation.removeprefix("bar"))
-    by_index = {bar.index: bar for bar in bars if bar.size}
+    # A server that gives a BAR no size has none; of real hardware the size is just not known.
+    by_index = {bar.index: bar for bar in bars if bar.size or not options.vfio_user}
     bar, below = by_index.get(index), by_index.get(index - 1)
     if bar is not None and bar.kind is BarKind.IO:
         raise OptionError(at, f"Invalid MSI-X relocation BAR {index}, I/O port BAR", "vfio_pci_relocate_msix")
     if bar is None and below is not None and below.kind is BarKind.MEM64:
         text = f"Invalid MSI-X relocation BAR {index}, consumed by 64-bit BAR {index - 1}"
+        raise OptionError(at, text, "vfio_pci_relocate_msix")
+    if bar is not None and not bar.size:
+        text = f"x-msix-relocation doubles a BAR, and the size of BAR {index} is not known: take another capture"
         raise OptionError(at, text, "vfio_pci_relocate_msix")
     if bar is not None and bar.size and bar.size > _MOST_32 and bar.kind is not BarKind.MEM64:
         text = f"Invalid MSI-X relocation BAR {index}, no space to extend 32-bit BAR"

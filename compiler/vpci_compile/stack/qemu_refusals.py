@@ -15,6 +15,7 @@ from .chains import (
     Extended,
     Place,
     Standard,
+    claimed,
     express_is_hidden,
     extended_chain,
     msi_length,
@@ -127,19 +128,19 @@ def _standard(config: ConfigSpace, chain: list[Standard]) -> Iterator[Refusal]:
 
 def _overlaps(config: ConfigSpace, chain: list[Standard], place: Place) -> Iterator[Refusal]:
     """What pci_add_capability finds: QEMU adds the last one of the chain first, and rounds what it claims up to 4."""
-    claimed: dict[int, int] = {}
+    taken: dict[int, int] = {}
     for one in reversed(chain):
         if one.id == EXPRESS and express_is_hidden(config.value, one, place):
             continue
-        length = _LENGTHS.get(one.id, one.room) if one.id != MSI else msi_length(config.value, one)
-        over = next((claimed[at] for at in range(one.offset, one.offset + length) if at in claimed), None)
+        length = claimed(config.value, one)
+        over = next((taken[at] for at in range(one.offset, one.offset + length) if at in taken), None)
         if over is not None:
             yield Refusal(
                 one.offset,
                 f"capability {one.id:#04x} at {one.offset:#x} needs {length} bytes, and the one at {over:#x} is there",
                 "QEMU says: overlaps existing capability",
             )
-        claimed.update(dict.fromkeys(range(one.offset, one.offset + (length + 3) // 4 * 4), one.offset))
+        taken.update(dict.fromkeys(range(one.offset, one.offset + (length + 3) // 4 * 4), one.offset))
 
 
 def _express(config: ConfigSpace, one: Standard) -> Iterator[Refusal]:
