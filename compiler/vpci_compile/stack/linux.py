@@ -43,6 +43,7 @@ _BASIC, _RAW = 0x00, 0xFF
 """Owners in the kernel's map: the header, and nobody. Every other byte holds the low 8 bits of a capability's id."""
 _VIRTUAL = 0xFE
 _ONES = 0xFFFFFFFF
+_PLAIN = "vfio-pci"
 _WORDS = (MSI, PCIX)
 """Standard capabilities of which the kernel reads a word to know their length: at an odd place it cannot."""
 _MOST_STANDARD = (PCI_SIZE - HEADER_END) // 4
@@ -50,14 +51,18 @@ _BAR_IO, _BAR_WIDE, _BAR_PREFETCH = 0x1, 0x4, 0x8
 _ROM_ENABLE = 0x1
 
 
-def linux_view(hardware: Hardware, version: Version) -> View:
+def linux_view(hardware: Hardware, version: Version, driver: str = "") -> View:
     """The space that the descriptor of a vfio-pci device shows, below Linux `version`.
 
-    `value` is what is read right after opening; `forwarded` bits of a write reach the device.
+    `driver` is the VFIO driver that has it, vfio-pci if "". `value` is what is read right after opening; `forwarded` bits of a write reach the device.
 
     Raises:
         KernelError: the kernel does not open this device, or corrupts its own memory.
     """
+    vendor, device = hardware.ids or (number(hardware.value, 0, 2), number(hardware.value, 2, 2))
+    if driver.replace("_", "-") in ("", _PLAIN) and linux().is_denied(vendor, device, version):
+        text = f"{vendor:04x}:{device:04x} exists in vfio-pci device denylist, driver probing disallowed"
+        raise KernelError(0, text, "vfio_pci_is_denylisted")
     return _Shadow(hardware, linux(), version).view()
 
 

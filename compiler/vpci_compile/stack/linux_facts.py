@@ -112,6 +112,7 @@ class Linux:
         self._express = [_dated(row) for row in plain["pcie_length"]]
         self._clamps = {(row["vendor"], row["device"]): int(row["size"]) for row in plain["config_size"]}
         self._no_intx = {(row["vendor"], device) for row in plain["no_intx"] for device in row["devices"]}
+        self._denied = [_dated(row) for row in plain["denylist"]]
         self.last_standard = int(plain["last_id"]["standard"])
         self.last_extended = int(plain["last_id"]["extended"])
         self.visible = {
@@ -138,6 +139,11 @@ class Linux:
     def clamp(self, vendor: int, device: int) -> int | None:
         """Bytes of configuration space that the kernel uses of such a device, if that is less than there are."""
         return self._clamps.get((vendor, device))
+
+    def is_denied(self, vendor: int, device: int, release: Version) -> bool:
+        """Whether the driver vfio-pci does not take such a device."""
+        rows = (one.row for one in self._denied if one.holds(release))
+        return any(row["vendor"] == vendor and device in row["devices"] for row in rows)
 
     def has_no_intx(self, vendor: int, device: int) -> bool:
         """Whether the kernel never uses INTx of such a device."""

@@ -141,8 +141,9 @@ def predict(
     bars = hardware.bars
     if stack.kernel is not None:
         try:
-            view = linux_view(hardware, stack.kernel)
-            view, bars = drivers.with_driver(hardware, words.pop("driver", ""), view, words)
+            driver = words.pop("driver", "")
+            view = linux_view(hardware, stack.kernel, driver)
+            view, bars = drivers.with_driver(hardware, driver, view, words)
         except KernelError as error:
             refusal = Refusal(error.offset, str(error), error.rule)
             return Prediction(stack, place, device_image(hardware.value), bars, (), (refusal,))
