@@ -24,6 +24,7 @@ _APPEND = (
     "console=ttyS0 quiet panic=-1 mitigations=off nokaslr no_timer_check tsc=reliable cryptomgr.notests audit=0 "
     "intel_iommu=on pci=hpmmiosize=64M,hpmmioprefsize=256M"
 )
+IOMMU = "intel-iommu,intremap=on,caching-mode=on"
 
 
 class GuestError(Exception):
@@ -37,7 +38,7 @@ class Guest:
         GuestError: it does not start.
     """
 
-    def __init__(self, program: Path, kernel: Path, initrd: Path, folder: Path) -> None:
+    def __init__(self, program: Path, kernel: Path, initrd: Path, folder: Path, iommu: str = IOMMU) -> None:
         self._console = folder / "console"
         self._errors = folder / "errors"
         mine, its = socket.socketpair()
@@ -47,7 +48,7 @@ class Guest:
             *("-nodefaults", "-display", "none", "-no-reboot", "-qmp", "stdio"),
             *("-serial", f"file:{self._console}"),
             *("-kernel", os.fspath(kernel), "-initrd", os.fspath(initrd), "-append", _APPEND),
-            *("-device", "intel-iommu,intremap=on,caching-mode=on"),
+            *("-device", iommu),
             *("-chardev", f"socket,id=shell,fd={its.fileno()}"),
             *("-device", "virtio-serial-pci,addr=2", "-device", "virtserialport,chardev=shell"),
         ]

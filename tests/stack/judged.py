@@ -120,6 +120,11 @@ def label(portion: Sequence[str]) -> str:
 
 def need_rig() -> Rig:
     """The rig; where something of it is missing the test is skipped, or fails where judges are required."""
+    return Rig(*need_ingredients())
+
+
+def need_ingredients() -> tuple[Path, Path, Path]:
+    """QEMU, a kernel and an initial file system, in the same way."""
     program, system = need_guest(Q35)
     judges = guest_folder(Q35).parent
     if shutil.which("gcc") is None:
@@ -128,7 +133,7 @@ def need_rig() -> Rig:
         _lack(f"unpacked QEMU in {judges} (run tools/fetch-judges.sh --qemu)")
     modules = system.kernel.parent
     try:
-        return Rig(program, system.kernel, initrd.build(judges, modules, system.folder / "usr/bin/busybox"))
+        return program, system.kernel, initrd.build(judges, modules, system.folder / "usr/bin/busybox")
     except FileNotFoundError as missing:
         _lack(str(missing))
         raise

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from vpci_compile.live import Place
 
-from .guest import PORTS, Guest, GuestError
+from .guest import IOMMU, PORTS, Guest, GuestError
 from .hardware import Hardware, Image, Write, forwarded, served
 from .spare import spared
 
@@ -61,10 +61,10 @@ class _Plugged(NamedTuple):
 class Rig:
     """The machine that does it, started once."""
 
-    def __init__(self, program: Path, kernel: Path, initrd: Path) -> None:
+    def __init__(self, program: Path, kernel: Path, initrd: Path, iommu: str = IOMMU) -> None:
         self._stack = ExitStack()
         self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="vpci-stack-")))
-        self._start = lambda: Guest(program, kernel, initrd, self._folder)
+        self._start = lambda: Guest(program, kernel, initrd, self._folder, iommu)
         self._running: Guest | None = None
         self._servers = ExitStack()  # of the functions that were unplugged last
         self._count = 0
@@ -108,18 +108,27 @@ class Rig:
         place: Place = Place.PORT,
         options: Sequence[Mapping[str, str]] | None = None,
         *,
+        machine: str = "",
         probe: bool = True,
     ) -> list[Observed | Refused]:
-        """What a guest of QEMU's vfio-pci reads, and what its writes do; `options` are those of each device."""
+        """What a guest of QEMU's vfio-pci reads, and what its writes do.
+
+        `options` are those of each device, `machine` are words for the whole machine.
+        """
         options = options or [{}] * len(images)
         found: list[Observed | Refused] = []
         for start in range(0, len(images), PORTS):
             with self._plugged(images[start : start + PORTS]) as plugged:
-                found.extend(self._nested(plugged, place, options[start : start + PORTS], probe))
+                found.extend(self._nested(plugged, place, options[start : start + PORTS], machine, probe))
         return found
 
     def _nested(
-        self, plugged: Sequence[_Plugged], place: Place, options: Sequence[Mapping[str, str]], probe: bool
+        self,
+        plugged: Sequence[_Plugged],
+        place: Place,
+        options: Sequence[Mapping[str, str]],
+        machine: str,
+        probe: bool,
     ) -> list[Observed | Refused]:
         """All in one QEMU; without each that it refuses, once more; one by one where it does not say which."""
         found: dict[str, Observed | Refused] = {one.address: Refused(one.unbound) for one in plugged if one.unbound}
@@ -129,7 +138,7 @@ class Rig:
             if not left:
                 continue
             seats, words = _arrange([one.address for one, _ in left], place, [more for _, more in left])
-            command = f"timeout {_CLIENT_S} client nested {seats} -- {_QEMU} {words} 2>/tmp/said"
+            command = f"timeout {_CLIENT_S} client nested {seats} -- {_QEMU} {machine} {words} 2>/tmp/said"
             try:
                 shown = self._observe([one for one, _ in left], command, probe, nested=True)
             except _Ended:
