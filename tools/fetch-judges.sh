@@ -95,7 +95,7 @@ place() { rm -rf "${dir:?}/$1" && mv "$work/$1" "$dir/$1"; } # place PART: move 
 
 # fetch_guest CPU ARCHITECTURE [PACKAGE...]: as fetch, what a guest is made of; a meta package knows the newest kernel.
 fetch_guest() {
-  local part=guest-$1 arch=$2 kernel deb; shift 2
+  local cpu=$1 part=guest-$1 arch=$2 kernel deb; shift 2
   kernel=$(APT_CONFIG=$work/apt.conf apt-cache depends "linux-image-cloud-$arch:$arch" 2>>"$work/log" |
     sed -n 's/^ *Depends: linux-image-\([^:]*\).*/\1/p')
   [[ -n $kernel ]] || explain "linux-image-cloud-$arch names no kernel"
@@ -109,7 +109,7 @@ fetch_guest() {
   ( # of some hundred megabytes a tenth is needed
     shopt -s nullglob
     mkdir "$work/kept" && cd "$work/$part"
-    cp -a --parents usr/bin/busybox usr/bin/lspci usr/lib/*-linux-gnu/*.so* usr/share/qemu-efi-aarch64/*.fd \
+    cp -a --parents usr/bin/busybox usr/bin/lspci usr/lib/"$cpu"-linux-gnu/*.so* usr/share/qemu-efi-aarch64/*.fd \
       usr/lib/modules/*/vmlinuz usr/lib/modules/*/kernel/{virt,drivers/{char,iommu,net,nvme,pci,uio,vfio,virtio}} "$work/kept"
   )
   rm -rf "${work:?}/$part" && mv "$work/kept" "$work/$part"
