@@ -54,7 +54,8 @@ _ROM_ENABLE = 0x1
 def linux_view(hardware: Hardware, version: Version, driver: str = "") -> View:
     """The space that the descriptor of a vfio-pci device shows, below Linux `version`.
 
-    `driver` is the VFIO driver that has it, vfio-pci if "". `value` is what is read right after opening; `forwarded` bits of a write reach the device.
+    `driver` is the VFIO driver that has it, vfio-pci if "". `value` is what is read right after opening; `forwarded`
+    bits of a write reach the device.
 
     Raises:
         KernelError: the kernel does not open this device, or corrupts its own memory.
