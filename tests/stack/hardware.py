@@ -19,6 +19,9 @@ STATUS, CAP_LIST, EXTENDED = 0x06, 0x10, 0x100
 _HEADER = 0x40
 _WRITABLE_HEADER = {0x04: 0x47, 0x05: 0x05, 0x0C: 0xFF, 0x0D: 0xFF, 0x0F: 0xFF, 0x3C: 0xFF}
 _PIN = 0x3D
+_SPACE = 0x1000
+_SRIOV = 0x10
+_MOST_VIRTUAL = 7
 PM, EXPRESS, VPD, AF, MSI, MSIX = 0x01, 0x10, 0x03, 0x13, 0x05, 0x11
 
 
@@ -113,9 +116,27 @@ def _writable(image: Image) -> bytes:
     mask[:_HEADER] = bytes(_HEADER)
     for at, bits in _WRITABLE_HEADER.items():
         mask[at] = bits
+    for at in _virtual_bars(image.value):
+        low = int.from_bytes(image.value[at : at + 4], "little")
+        mask[at : at + 4] = (0xFFFFC000 if low else 0).to_bytes(4, "little")
     for at, own in _reset_bytes(image.value):
         mask[at] &= 0x7F if own == EXPRESS else 0xFE
     return bytes(mask)
+
+
+def physical(image: Image) -> Image:
+    """A physical function for virtual ones like `image`: the least that Linux wants of it."""
+    vendor, device = image.ids or (0, 0)
+    value = bytearray(_SPACE)
+    value[0:4] = vendor.to_bytes(2, "little") + device.to_bytes(2, "little")
+    value[STATUS], value[0x0E], value[0x34] = CAP_LIST, 0x80, _HEADER
+    value[_HEADER : _HEADER + 8] = b"\x10\0\x02\0" + (0x10008000).to_bytes(4, "little")
+    value[EXTENDED : EXTENDED + 4] = b"\x10\0\x01\0"
+    for at, number in ((0x0C, _MOST_VIRTUAL), (0x0E, _MOST_VIRTUAL), (0x14, 1), (0x16, 1), (0x1A, device)):
+        value[EXTENDED + at : EXTENDED + at + 2] = number.to_bytes(2, "little")
+    value[EXTENDED + 0x1C] = 0x53  # pages of 4 KiB and more
+    value[EXTENDED + 0x20] = 0x01
+    return Image("physical", bytes(value))
 
 
 def _reset_bytes(value: bytes) -> Iterator[tuple[int, int]]:
@@ -135,6 +156,17 @@ def standard_chain(value: bytes) -> list[tuple[int, int]]:
         found.append((at, value[at]))
         at = value[at + 1] & ~3
     return found
+
+
+def _virtual_bars(value: bytes) -> Iterator[int]:
+    """The BARs of the SR-IOV capability, whose size Linux finds out; an upper half is as good as another BAR."""
+    at, seen = EXTENDED, set[int]()
+    while EXTENDED <= at < len(value) and at not in seen:
+        seen.add(at)
+        header = int.from_bytes(value[at : at + 4], "little")
+        if header & 0xFFFF == _SRIOV:
+            yield from range(at + 0x24, min(at + 0x3C, len(value)), 4)
+        at = header >> 20 & 0xFFC
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import cache
 
 from vpci_compile.diagnostics import whole_file
@@ -318,6 +319,21 @@ CRAFTED = tuple(_CRAFTED)
 def crafted(name: str) -> Image:
     """The function of that name."""
     return _CRAFTED[name]()
+
+
+def nvidia(name: str, *places: int) -> Image:
+    """A display controller of NVIDIA's, with vendor capabilities at `places`."""
+    standard = [*_PLAIN, *((at, VENDOR, vendor(0x0C)) for at in places)]
+    found = build(f"nvidia-{name}", standard, [(0x100, ATS, words(0x20))], ids=0x234210DE)
+    return replace(found, value=found.value[:8] + words(0x030200A1) + found.value[12:])
+
+
+def virtual(image: Image) -> Image:
+    """The same as a virtual function: it has no BARs, and says no ids of its own."""
+    value = bytearray(image.value)
+    value[0:4] = b"\xff" * 4
+    value[0x10:0x28] = bytes(0x18)
+    return Image(f"{image.name}-vf", bytes(value), (), virtual=True, ids=(0x1234, 0x5679))
 
 
 # -- random functions ----------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from vpci_compile.live import Place
 
 from .guest import IOMMU, PORTS, Guest, GuestError
-from .hardware import Hardware, Image, Write, forwarded, served
+from .hardware import Hardware, Image, Write, forwarded, physical, served
 from .spare import spared
 
 _FIRST_BUS_SLOT = 1
@@ -142,7 +142,9 @@ class Rig:
             try:
                 shown = self._observe([one for one, _ in left], command, probe, nested=True)
             except _Ended:
-                said = "\n".join(self._guest.run("cat /tmp/said"))
+                said = "\n".join(
+                    self._guest.run("cat /tmp/said; dmesg | grep 'segfault.*qemu' | tail -n 1; dmesg -c >/dev/null")
+                )
                 named = left if len(left) == 1 else [one for one in left if one[0].address in said]
                 if len(named) != 1:
                     waiting.extend([one] for one in left)
@@ -208,27 +210,20 @@ class Rig:
 
     @contextmanager
     def _plugged(self, images: Sequence[Image]) -> Iterator[list[_Plugged]]:
-        """Functions plugged into the root ports, each bound to vfio-pci."""
+        """Functions plugged in, each bound to vfio-pci: one in each root port, or all virtual ones below the first."""
         servers = ExitStack()
         plugged: list[_Plugged] = []
+        virtual = any(image.virtual for image in images)
         try:
             for number, image in enumerate(images):
-                hardware = Hardware(image)
-                self._count += 1
-                name = f"f{self._count}"
-                path = self._folder / name
-                servers.enter_context(served(path, hardware))
-                self._guest.qmp(
-                    "device_add",
-                    driver="vfio-user-pci",
-                    id=name,
-                    bus=f"port{number}",
-                    multifunction=bool(image.value[_HEADER_TYPE] & _MULTIFUNCTION),
-                    socket={"type": "unix", "path": str(path)},
-                )
-                plugged.append(_Plugged(hardware, name, f"0000:{number + 1:02x}:00.0"))
+                seat = (0, number + 1) if virtual else (number, 0)
+                plugged.append(self._plug(servers, image, *seat))
+            if virtual:
+                above = self._plug(servers, physical(images[0]), 0, 0)
+                self._enable(above, len(images))
             yield self._bind(plugged)
-            self._unplug(plugged)
+            # A root port lets go of all its functions when it lets go of the first one.
+            self._unplug([above] if virtual else plugged, plugged)
         except BaseException:
             self._give_up()
             raise
@@ -237,14 +232,39 @@ class Rig:
             self._servers.close()
             self._servers = servers
 
-    def _bind(self, plugged: Sequence[_Plugged]) -> list[_Plugged]:
-        """Give them to vfio-pci; those that it does not take say why."""
+    def _plug(self, servers: ExitStack, image: Image, port: int, function: int) -> _Plugged:
+        hardware = Hardware(image)
+        self._count += 1
+        name = f"f{self._count}"
+        path = self._folder / name
+        servers.enter_context(served(path, hardware))
+        self._guest.qmp(
+            "device_add",
+            driver="vfio-user-pci",
+            id=name,
+            bus=f"port{port}",
+            addr=f"0.{function}",
+            multifunction=bool(image.value[_HEADER_TYPE] & _MULTIFUNCTION),
+            socket={"type": "unix", "path": str(path)},
+        )
+        return _Plugged(hardware, name, f"0000:{port + 1:02x}:00.{function}")
+
+    def _enable(self, above: _Plugged, count: int) -> None:
+        """Let a physical function have virtual ones: the functions beside it, which nobody has looked at so far."""
+        path = f"/sys/bus/pci/devices/{above.address}"
+        self._bind([above], "pci-pf-stub")
+        said = self._guest.run(f"echo {count} > {path}/sriov_numvfs; ls -d {path}/virtfn*")
+        if len(said) != count:
+            raise GuestError("\n".join([*said, *self._guest.run("dmesg | tail -n 20")]))
+
+    def _bind(self, plugged: Sequence[_Plugged], driver: str = "vfio-pci") -> list[_Plugged]:
+        """Give them to a driver; those that it does not take say why."""
         names = " ".join(one.address for one in plugged)
         # There is a moment when a function is to be seen, and no driver may have it yet.
         unbound = self._guest.run(
             f"for d in {names}; do p=/sys/bus/pci/devices/$d; n=0; "
             "while [ ! -e $p/driver -a $n -lt 100 ]; do [ -e $p/driver_override ] && "
-            "echo vfio-pci > $p/driver_override && echo $d > /sys/bus/pci/drivers_probe; "
+            f"echo {driver} > $p/driver_override && echo $d > /sys/bus/pci/drivers_probe; "
             "[ -e $p/driver ] || usleep 20000; n=$((n+1)); done; "
             "[ -e $p/driver ] || echo $d; done"
         )
@@ -252,12 +272,12 @@ class Rig:
             one._replace(unbound="\n".join(self._said_of(one))) if one.address in unbound else one for one in plugged
         ]
 
-    def _unplug(self, plugged: Sequence[_Plugged]) -> None:
-        names = " ".join(one.address for one in plugged)
+    def _unplug(self, first: Sequence[_Plugged], plugged: Sequence[_Plugged]) -> None:
+        names = " ".join(one.address for one in first)
         self._guest.run(f"for d in {names}; do echo 1 > /sys/bus/pci/devices/$d/remove; done")
-        for one in plugged:
+        for one in first:
             self._guest.qmp("device_del", id=one.device)
-        self._guest.wait_gone([one.device for one in plugged])
+        self._guest.wait_gone([one.device for one in (*first, *plugged)])
 
 
 class _Ended(Exception):  # noqa: N818 - how a run ends
