@@ -187,6 +187,14 @@ def test_verify_guest_is_one_screen() -> None:
     )
 
 
+def test_verify_on_virt() -> None:
+    program, _ = need_guest(VIRT)
+    ran = subprocess.run(_command(program, "--machine", "virt"), capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert re.match(r"sriov-vf-pasid in QEMU [\d.]+ \(virt\), behind a root port\n", ran.stdout)
+    assert ran.stdout.endswith("the guest sees what it should\n")
+
+
 def test_verify_takes_its_qemu_with_it(tmp_path: Path) -> None:
     """SIGTERM in the middle of a boot: no QEMU is left behind."""
     program, _ = need_guest(Q35)

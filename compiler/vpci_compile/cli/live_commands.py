@@ -176,5 +176,5 @@ def verify(
     _unwind_on_sigterm()
     verdict = live.judge(function_, program, where, board)
     sight = live.see(function_, program, system, where, iommu=iommu) if system is not None else None
-    say(verdict_text.render(verdict, release, sight))
+    say(verdict_text.render(verdict, release, sight, board))
     raise typer.Exit(NO if verdict.mismatches or (sight is not None and not sight.good) else 0)

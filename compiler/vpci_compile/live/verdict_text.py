@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..ir import Function
+from .board import Q35, Board
 from .qemu_view import Place
 from .sight import Sight, written
 from .verify import RESET, Mismatch, Verdict
@@ -18,12 +19,13 @@ _PLACES = {
 }
 
 
-def render(verdict: Verdict, release: tuple[int, int], sight: Sight | None = None) -> str:
+def render(verdict: Verdict, release: tuple[int, int], sight: Sight | None = None, board: Board = Q35) -> str:
     """What was compared, what QEMU changes of the image and Linux wrote, and what is not as expected."""
     size = verdict.expected.size
+    machine = "" if board is Q35 else f" ({board.machine})"
     writable = sum(octet.bit_count() for octet in verdict.expected.writable)
     lines = [
-        f"{verdict.function.name} in QEMU {release[0]}.{release[1]}, {_PLACES[verdict.place]}",
+        f"{verdict.function.name} in QEMU {release[0]}.{release[1]}{machine}, {_PLACES[verdict.place]}",
         f"  bytes at reset   {size - verdict.wrong(RESET):4} of {size} as expected",
         f"  writes           {_dwords(verdict)} of {size // 4} dwords as expected ({writable} writable bits)",
     ]
