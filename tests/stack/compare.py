@@ -12,29 +12,31 @@ from .rig import Observed
 _COMMAND, _BARS, _BARS_END, _ROM, _ROM_END = 0x04, 0x10, 0x28, 0x30, 0x34
 
 
-def masked(state: bytes) -> bytes:
-    """The bits that are compared, for a function that holds `state`."""
+def masked(seen: Observed, *, nested: bool) -> bytes:
+    """The bits that are compared."""
+    state = seen.state
     mask = bytearray(b"\xff" * len(state))
     mask[_COMMAND : _COMMAND + 2] = b"\0\0"  # who decodes, and who is master, is Linux's own business at the time
-    mask[_BARS:_BARS_END] = bytes(_BARS_END - _BARS)  # addresses, where Linux could assign some
-    mask[_ROM:_ROM_END] = bytes(_ROM_END - _ROM)
+    if not nested:  # the addresses are Linux's own business, too; where it found no room it shows nothing at all
+        mask[_ROM:_ROM_END] = bytes(_ROM_END - _ROM)
+        mask[_BARS:_BARS_END] = bytes(_BARS_END - _BARS)
     for at, own in standard_chain(state):
         if own == PM and at + 4 < len(mask):
             mask[at + 4] &= ~0x03  # the power state: it may be asleep below, and awake above
     return bytes(mask)
 
 
-def differences(config: ConfigSpace, seen: Observed) -> list[str]:
+def differences(config: ConfigSpace, seen: Observed, *, nested: bool = False) -> list[str]:
     """Every dword that is not as predicted; `config` was predicted from `seen.state`."""
-    return list(_differences(config, seen))
+    return list(_differences(config, seen, masked(seen, nested=nested)))
 
 
-def _differences(config: ConfigSpace, seen: Observed) -> Iterator[str]:
+def _differences(config: ConfigSpace, seen: Observed, mask: bytes) -> Iterator[str]:
     size = min(config.size, len(seen.space))
     # Behind a space of 256 bytes an ECAM reads ones.
     if seen.space[size:].strip(b"\xff") or config.size > len(seen.space):
         yield f"{len(seen.space):#x} bytes are there, {config.size:#x} are predicted"
-    compared = masked(seen.state)[:size].ljust(size, b"\xff")
+    compared = mask[:size].ljust(size, b"\xff")
     for what, shown in (("dwords", seen.space), ("words", seen.by_word), ("bytes", seen.by_byte)):
         if shown:
             yield from _dwords(f"read in {what}", config.value[:size], shown[:size], compared, seen)
@@ -48,7 +50,7 @@ def _differences(config: ConfigSpace, seen: Observed) -> Iterator[str]:
     for at, own in standard_chain(seen.state):
         if own == EXPRESS and at + 9 < size:
             passed_on[at + 9] &= ~0x70  # the read request size arrives corrected: no smaller than a payload, no 8 KiB
-    yield from _dwords("reached the function", config.forwarded[:size], seen.forwarded[:size], passed_on, seen)
+    yield from _dwords("reached the function", config.forwarded[:size], seen.forwarded[:size], bytes(passed_on), seen)
 
 
 def _dwords(what: str, wanted: bytes, found: bytes, compared: bytes, seen: Observed) -> Iterator[str]:

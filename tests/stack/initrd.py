@@ -39,20 +39,18 @@ def build(judges: Path, modules: Path, busybox: Path) -> Path:
     client = _client(judges)
     qemu = _qemu(judges / "qemu")
     names = [Path(one).name for one in _MODULES]
-    files: dict[str, bytes | Path] = {
-        "init": _INIT.format(modules=" ".join(names)).encode(),
-        "bin/busybox": busybox,
-        "bin/client": client,
-        **qemu,
-    }
+    init = _INIT.format(modules=" ".join(names)).encode()
+    files: dict[str, bytes | Path] = {"init": init, "bin/busybox": busybox, "bin/client": client, **qemu}
     stamps = [
         f"{name} {one.stat().st_size} {one.stat().st_mtime_ns}" for name, one in files.items() if isinstance(one, Path)
     ]
-    path = judges / "stack" / f"initrd-{digest(files['init'], str(modules).encode(), *map(str.encode, stamps))}"
+    path = judges / "stack" / f"initrd-{digest(init, str(modules).encode(), *map(str.encode, stamps))}"
     if not path.exists():
         for one, name in zip(_MODULES, names, strict=True):
             files[f"modules/{name}.ko"] = lzma.decompress((modules / "kernel" / f"{one}.ko.xz").read_bytes())
         octets = {name: one if isinstance(one, bytes) else one.read_bytes() for name, one in files.items()}
+        for old in path.parent.glob("initrd-*"):  # they are large
+            old.unlink(missing_ok=True)
         _keep(path, initramfs.pack(initramfs.file(*entry, executable=True) for entry in octets.items()))
     return path
 
@@ -64,7 +62,7 @@ def _client(judges: Path) -> Path:
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         fresh = path.with_name(f"{path.name}.{os.getpid()}")
-        command = ["gcc", "-static", "-O2", "-Wall", "-Wextra", "-Werror", "-pthread", "-o", fresh, source]
+        command = ["gcc", "-static", "-O2", "-Wall", "-Wextra", "-Werror", "-pthread", "-o", str(fresh), str(source)]
         subprocess.run(command, check=True, timeout=120)
         fresh.replace(path)
     return path

@@ -17,7 +17,7 @@ from vpci_compile import capture
 from vpci_compile.ir import BarKind
 from vpci_compile.live.board import Q35
 
-from . import images, initrd
+from . import images, initrd, parts, shuffle
 from .guest import PORTS
 from .hardware import MSIX, Image, standard_chain
 from .rig import Rig
@@ -38,7 +38,7 @@ def captured() -> dict[str, Image]:
     found: dict[bytes, Image] = {}
     for path in sorted(root.glob("*.lspci")):
         for one in capture.read_all(path).captures:
-            if len(one.data) == images.SIZE and not one.data[0x0E] & 0x7F and not one.virtual and not one.blank:
+            if len(one.data) == parts.SIZE and not one.data[0x0E] & 0x7F and not one.virtual and not one.blank:
                 found.setdefault(one.data, _image(path.stem, one))
     return {image.name: image for image in found.values()}
 
@@ -59,7 +59,7 @@ def _image(name: str, one: capture.Capture) -> Image:
         value[_REGION : _REGION + 4] = bytes(4)  # no OpRegion: it would stand in the memory of another machine
     needed = {index: _power(end) for index, end in _msix_ends(one.data)}
     bars = tuple(
-        images.bar(
+        parts.bar(
             fact.index,
             BarKind.IO if fact.io else BarKind.MEM64 if fact.wide else BarKind.MEM32,
             _power(max(min(fact.size, _LARGEST), needed.get(fact.index, 0))),
@@ -99,7 +99,7 @@ def _power(size: int) -> int:
 def image(name: str) -> Image:
     """The image of a name that `portions` gave."""
     if name.startswith("random-"):
-        return images.shuffled(int(name.removeprefix("random-")))
+        return shuffle.shuffled(int(name.removeprefix("random-")))
     return images.crafted(name) if name in images.CRAFTED else captured()[name]
 
 

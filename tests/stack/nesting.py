@@ -56,14 +56,11 @@ class NestingRig(Rig):
         words = _BACKEND + (f" -device {viommu}" if viommu else "")
         return self.qemu(images, place, [{**_BACKED, **one} for one in options], machine=words, probe=probe)
 
-    def _unplug(self, plugged: Sequence[_Plugged]) -> None:
+    def _unplug(self, first: Sequence[_Plugged], plugged: Sequence[_Plugged]) -> None:
         # One at a time. ACPI tells the guest of all that are waiting whenever one is unplugged: the second time that it
         # hears of one, this fast kernel would eject what has been plugged in there since.
-        names = " ".join(one.address for one in plugged)
-        self._guest.run(f"for d in {names}; do echo 1 > /sys/bus/pci/devices/$d/remove; done")
-        for one in plugged:
-            self._guest.qmp("device_del", id=one.device)
-            self._guest.wait_gone([one.device])
+        for one in first:
+            super()._unplug([one], plugged if len(first) == 1 else [one])
 
     def said(self) -> str:
         """What the nested QEMU has said last."""

@@ -7,7 +7,7 @@ through vfio's file descriptor or through another QEMU that runs inside that Lin
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -22,9 +22,10 @@ from .spare import spared
 _FIRST_BUS_SLOT = 1
 _HEADER_TYPE, _MULTIFUNCTION = 0x0E, 0x80
 _QEMU = (
-    "/qemu/lib/ld-linux-x86-64.so.2 --library-path /qemu/lib /qemu/qemu -L /qemu/firmware -machine q35 -accel qtest -nodefaults "
-    "-display none -m 16 -qtest stdio -qtest-log /dev/null"
+    "/qemu/lib/ld-linux-x86-64.so.2 --library-path /qemu/lib /qemu/qemu -L /qemu/firmware -machine q35 -accel qtest "
+    "-nodefaults -display none -m 16 -qtest stdio -qtest-log /dev/null"
 )
+_SAID = "cat /tmp/said; dmesg | grep 'segfault.*qemu' | tail -n 1; dmesg -c > /dev/null"
 _CLIENT_S = 55  # less than the guest's patience
 
 
@@ -64,7 +65,7 @@ class Rig:
     def __init__(self, program: Path, kernel: Path, initrd: Path, iommu: str = IOMMU) -> None:
         self._stack = ExitStack()
         self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="vpci-stack-")))
-        self._start = lambda: Guest(program, kernel, initrd, self._folder, iommu)
+        self._start: Callable[[], Guest] = lambda: Guest(program, kernel, initrd, self._folder, iommu)
         self._running: Guest | None = None
         self._servers = ExitStack()  # of the functions that were unplugged last
         self._count = 0
@@ -142,9 +143,7 @@ class Rig:
             try:
                 shown = self._observe([one for one, _ in left], command, probe, nested=True)
             except _Ended:
-                said = "\n".join(
-                    self._guest.run("cat /tmp/said; dmesg | grep 'segfault.*qemu' | tail -n 1; dmesg -c >/dev/null")
-                )
+                said = "\n".join(self._guest.run(_SAID))
                 named = left if len(left) == 1 else [one for one in left if one[0].address in said]
                 if len(named) != 1:
                     waiting.extend([one] for one in left)
@@ -196,7 +195,9 @@ class Rig:
             if number in errors
             else Observed(
                 states[number],
-                *(dumps.get((number, width), b"") for width in (4, 2, 1)),
+                dumps.get((number, 4), b""),
+                dumps.get((number, 2), b""),
+                dumps.get((number, 1), b""),
                 masks[number],
                 probes.get(number, bytes(len(states[number]))),
                 forwarded(len(states[number]), writes[number]),
@@ -222,8 +223,9 @@ class Rig:
                 above = self._plug(servers, physical(images[0]), 0, 0)
                 self._enable(above, len(images))
             yield self._bind(plugged)
+            self._unplug([above] if virtual else plugged)
             # A root port lets go of all its functions when it lets go of the first one.
-            self._unplug([above] if virtual else plugged, plugged)
+            self._guest.wait_gone([one.device for one in plugged])
         except BaseException:
             self._give_up()
             raise
@@ -272,12 +274,14 @@ class Rig:
             one._replace(unbound="\n".join(self._said_of(one))) if one.address in unbound else one for one in plugged
         ]
 
-    def _unplug(self, first: Sequence[_Plugged], plugged: Sequence[_Plugged]) -> None:
-        names = " ".join(one.address for one in first)
+    def _unplug(self, plugged: Sequence[_Plugged]) -> None:
+        names = " ".join(one.address for one in plugged)
         self._guest.run(f"for d in {names}; do echo 1 > /sys/bus/pci/devices/$d/remove; done")
-        for one in first:
+        # One at a time: ACPI tells the guest of all that are waiting whenever one is unplugged, and the second time
+        # that it hears of one, it may eject what has been plugged in there since.
+        for one in plugged:
             self._guest.qmp("device_del", id=one.device)
-        self._guest.wait_gone([one.device for one in (*first, *plugged)])
+            self._guest.wait_gone([one.device])
 
 
 class _Ended(Exception):  # noqa: N818 - how a run ends

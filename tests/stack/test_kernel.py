@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -11,7 +12,7 @@ from vpci_compile import stack
 from . import judged
 from .compare import differences
 from .hardware import Image
-from .rig import Refused, Rig
+from .rig import Observed, Refused, Rig
 
 pytestmark = pytest.mark.stack
 _STACK = "linux-7.2"
@@ -33,3 +34,19 @@ def test_as_predicted(rig: Rig, names: Sequence[str]) -> None:
         elif different := differences(_predicted(image, seen.state).config, seen):
             wrong[image.name] = different
     assert wrong == {}
+
+
+@pytest.mark.parametrize("mask", ["value", "writable", "forwarded"])
+def test_a_prediction_that_is_wrong_is_found_out(rig: Rig, mask: str) -> None:
+    """One bit is enough."""
+    image = judged.image("all")
+    (seen,) = rig.kernel([image])
+    assert isinstance(seen, Observed)
+    config = _predicted(image, seen.state).config
+    assert differences(config, seen) == []
+    at = next(at for at in range(0x40, config.size) if config.emulated[at] == config.writable[at] == 0xFF)
+    at = at if mask != "forwarded" else config.forwarded.index(0xFF, 0x40)
+    octets = bytearray(getattr(config, mask))
+    octets[at] ^= 0x10
+    wrong = differences(replace(config, **{mask: bytes(octets)}), seen)
+    assert wrong and all(f"{at & ~3:#05x}" in line for line in wrong)

@@ -1,7 +1,7 @@
 """PASID and ATS through a real Linux and a real QEMU: the capability that QEMU makes of what the kernel reports.
 
-QEMU's code and the kernel's are real. One capability bit of the IOMMU below that kernel is forged, so that QEMU takes it
-for one that can nest; see tools/build-guest-kernel.sh.
+QEMU's code and the kernel's are real. One capability bit of the IOMMU below that kernel is forged, so that QEMU takes
+it for one that can nest; see tools/build-guest-kernel.sh.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from vpci_compile.capture import IommuFacts
 from vpci_compile.stack import Place
 from vpci_compile.stack.chains import extended_chain
 
-from . import images, judged, nesting
+from . import images, judged, nesting, parts
 from .compare import differences
 from .guest import PORTS
 from .hardware import EXPRESS, PM, Image
@@ -33,20 +33,20 @@ _MADE = bytes.fromhex("1b000100 06140000")
 """Id and version, no next one; 20 bits, Execute and Privileged Mode supported; nothing enabled."""
 
 
-def _function(name: str, *chained: images.Extended, prefixes: bool = True) -> Image:
+def _function(name: str, *chained: parts.Extended, prefixes: bool = True) -> Image:
     """`prefixes`: it takes the prefix in front of a packet that carries a PASID; else Linux does not enable PASID."""
-    express = bytearray(images.express())
+    express = bytearray(parts.express())
     express[_DEVCAP2_PREFIXES - 2] |= 0x20 * prefixes
-    standard = [(0x40, PM, images.power_management()), (0x60, EXPRESS, bytes(express))]
-    return images.build(name, standard, chained)
+    standard = [(0x40, PM, parts.power_management()), (0x60, EXPRESS, bytes(express))]
+    return parts.build(name, standard, chained)
 
 
-def _at(offset: int, own: int) -> images.Extended:
-    return offset, own, images.body_of(own, extended=True)
+def _at(offset: int, own: int) -> parts.Extended:
+    return offset, own, parts.body_of(own, extended=True)
 
 
-_HEAD, _ATS, _PASID = _at(0x100, images.AER), _at(0x150, images.ATS), _at(_AT, images.PASID)
-_OTHERS = [_at(0x170, images.DSN), (0x200, images.DVSEC, images.dvsec(0x40)), _at(0x420, images.LTR)]
+_HEAD, _ATS, _PASID = _at(0x100, parts.AER), _at(0x150, parts.ATS), _at(_AT, parts.PASID)
+_OTHERS = [_at(0x170, parts.DSN), (0x200, parts.DVSEC, parts.dvsec(0x40)), _at(0x420, parts.LTR)]
 _BOTH = _function("both", _HEAD, _ATS, _PASID, *_OTHERS)
 _NO_ATS = _function("no-ats", _HEAD, _PASID, *_OTHERS)
 _NO_PASID = _function("no-pasid", _HEAD, _ATS, *_OTHERS)
@@ -134,7 +134,7 @@ def test_what_the_kernel_reports_without_ats(without_ats: NestingRig) -> None:
 
 def test_it_is_made_of_what_the_kernel_reports(rig: NestingRig) -> None:
     found = rig.nested(_KINDS, [{}] * len(_KINDS))
-    assert [_shown(seen, images.PASID) for seen in found] == [[_LAST], [_LAST], [], [], [_LAST]]
+    assert [_shown(seen, parts.PASID) for seen in found] == [[_LAST], [_LAST], [], [], [_LAST]]
     assert _wrong(_KINDS, [_ON] * len(_KINDS), _facts(rig, _KINDS), found) == {}
     both, *_, no_prefix = found
     assert isinstance(both, Observed)
@@ -149,7 +149,7 @@ def test_places(rig: NestingRig) -> None:
     options = [{_OFFSET: at} for at in _PLACES]
     shown = [_BOTH] * len(options)
     found = rig.nested(shown, options)
-    assert [_shown(seen, images.PASID) for seen in found] == [[at] for at in _PLACES.values()]
+    assert [_shown(seen, parts.PASID) for seen in found] == [[at] for at in _PLACES.values()]
     assert _wrong(shown, [{**one, **_ON} for one in options], _facts(rig, [_BOTH]) * len(shown), found) == {}
 
 
@@ -159,14 +159,14 @@ def test_places_that_it_cannot_have(rig: NestingRig) -> None:
     found = rig.nested(shown, options, probe=False)
     said = rig.said()
     assert [at for at in _REFUSED if f"Placing PASID capability at offset {at} failed" not in said] == []
-    assert [_shown(seen, images.PASID) for seen in found] == [[]] * len(shown)
+    assert [_shown(seen, parts.PASID) for seen in found] == [[]] * len(shown)
     assert _wrong(shown, [{**one, **_ON} for one in options], _facts(rig, [_BOTH]) * len(shown), found) == {}
 
 
 def test_writes_to_it_reach_the_function(rig: NestingRig) -> None:
     options = [{_OFFSET: f"{_AT:#x}"}, {_OFFSET: "0x204"}, {}]
     over, dvsec, last = rig.nested([_BOTH] * len(options), options)
-    # Over the function's own capability the guest holds the switch of the host's PASID, in every place one of something.
+    # Over the function's own capability the guest holds the switch of the host's PASID.
     assert isinstance(over, Observed)
     assert over.state[_AT + _CONTROL] == _ENABLED
     for seen, at in ((over, _AT), (dvsec, 0x204), (last, _LAST)):
@@ -174,7 +174,7 @@ def test_writes_to_it_reach_the_function(rig: NestingRig) -> None:
         assert seen.space[at + _CONTROL] == 0
         assert seen.writable[at + _CONTROL] == _ENABLED
         assert seen.forwarded[at + _CONTROL] & _ENABLED == _ENABLED
-    # So does, wherever QEMU puts its own, the hidden one of the function.
+    # Wherever QEMU puts its own, the hidden one of the function can be written as well.
     assert isinstance(last, Observed)
     assert last.space[_AT + _CONTROL] == last.state[_AT + _CONTROL] == _ENABLED
     assert last.forwarded[_AT + _CONTROL] & _ENABLED == _ENABLED
@@ -184,7 +184,7 @@ def test_without_pasid_above(rig: NestingRig) -> None:
     facts = _facts(rig, [_BOTH])
     for viommu in (nesting.NO_PASID, ""):
         found = rig.nested([_BOTH], [{}], viommu=viommu)
-        assert _shown(found[0], images.PASID) == []
+        assert _shown(found[0], parts.PASID) == []
         assert _wrong([_BOTH], [{}], facts, found) == {}
 
 
@@ -199,7 +199,7 @@ def test_width_is_the_kernels(rig: NestingRig) -> None:
 def test_on_the_root_bus(rig: NestingRig) -> None:
     shown = [_BOTH, images.crafted("rciep")]
     found = rig.nested(shown, [{}, {}], Place.ROOT)
-    assert [_shown(seen, images.PASID) for seen in found] == [[_LAST], [_LAST]]
+    assert [_shown(seen, parts.PASID) for seen in found] == [[_LAST], [_LAST]]
     assert _wrong(shown, [_ON] * len(shown), _facts(rig, shown), found, Place.ROOT) == {}
 
 
@@ -221,13 +221,13 @@ def _ats(rig: NestingRig) -> list[Observed | Refused]:
 def test_ats(rig: NestingRig) -> None:
     *found, refused = _ats(rig)
     assert isinstance(refused, Refused)
-    assert [bool(_shown(seen, images.ATS)) for seen in found] == [True, True, False, True, False, False, False]
+    assert [bool(_shown(seen, parts.ATS)) for seen in found] == [True, True, False, True, False, False, False]
 
 
 def test_ats_that_the_kernel_does_not_have(without_ats: NestingRig) -> None:
     found = _ats(without_ats)
     assert [isinstance(seen, Refused) for seen in found] == [False, False, False, True] * 2
-    assert [_shown(seen, images.ATS) for seen in found if isinstance(seen, Observed)] == [[]] * 6
+    assert [_shown(seen, parts.ATS) for seen in found if isinstance(seen, Observed)] == [[]] * 6
 
 
 def test_ats_without_iommufd(without_ats: NestingRig) -> None:

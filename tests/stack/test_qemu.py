@@ -1,4 +1,4 @@
-"""What a guest of a real QEMU finds of a function, through a real Linux, is what is predicted; so is what QEMU refuses."""
+"""What a guest of a real QEMU finds of a function, through a real Linux, is what is predicted; so is a refusal."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _wrong(
     for (image, more), seen in zip(shown, found, strict=True):
         if isinstance(seen, Refused):
             wrong[_label(image, more)] = f"refused: {seen.text}"
-        elif different := differences(_predicted(image, seen.state, place, more).config, seen):
+        elif different := differences(_predicted(image, seen.state, place, more).config, seen, nested=True):
             wrong[_label(image, more)] = different
     return wrong
 
