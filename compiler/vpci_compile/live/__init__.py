@@ -88,7 +88,8 @@ def find_guest(board: Board = Q35, kernel: Path | None = None) -> System:
     help_ = "in a checkout 'make qemu' fetches a Linux for guests; --kernel names another kernel"
     if folder is None:
         span = whole_file(f"guest-{board.architecture}")
-        raise failure("VPCI2006", span, "an installed package has no Linux for guests", help=help_)
+        way_out = "boot guests from a checkout of the project, after 'make qemu'"
+        raise failure("VPCI2006", span, "an installed package has no Linux for guests", help=way_out)
     try:
         return guest.find(board, folder, kernel)
     except FileNotFoundError as missing:
