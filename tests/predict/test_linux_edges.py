@@ -197,6 +197,7 @@ def test_a_capability_in_the_header() -> None:
     check(view, 0x28, value="11 00 07 80", emulated="00" * 12, writable="00" * 12, forwarded="00" * 12)
     made = Made().put(0x28, "09 00 04").std(0x01, 0x40).put(0x41, "28")
     check(kernel(made), 0x28, emulated="00" * 4, forwarded="ff" * 4)
+    assert "0x28+4 Linux takes registers of the header for those of capability 0x09" in texts(kernel(made))
 
 
 def test_a_second_msi_capability_has_the_registers_of_the_first() -> None:

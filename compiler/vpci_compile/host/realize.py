@@ -12,6 +12,7 @@ from ..diagnostics import Diagnostic, Report, Span
 from ..diff import Difference
 from ..ir import ROM_INDEX, Bar, Function, Kind, Origin
 from ..stack import Change, Pasid, Place, Prediction
+from ..stack.qemu_facts import qemu
 from . import hazards, needs
 from .predict import Device, foretell, predicted_function
 
@@ -90,7 +91,8 @@ def _options(function: Function, device: Device, name: str, place: Place) -> dic
         wanted = function.config.number("value", at, size)
         if wanted != plain.config.number("value", at, size):
             words[option] = f"{wanted:#x}"
-    return words
+    # What a release cannot be told is found by what it then shows.
+    return {option: word for option, word in words.items() if qemu().since.get(option, (0, 0)) <= parsed.release}
 
 
 def _show(function: Function, device: Device, name: str, place: Place, words: Mapping[str, str]) -> Prediction:

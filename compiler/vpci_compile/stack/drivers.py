@@ -40,6 +40,8 @@ def with_driver(hardware: Hardware, name: str, view: View, facts: Mapping[str, s
     plain = name.replace("_", "-")
     if plain == NVGRACE:
         return _nvgrace(hardware, view, facts)
+    if facts.get("gpu-mem-size"):
+        raise DriverError(f"gpu-mem-size is a fact for driver={NVGRACE}, and the driver is '{name or 'vfio-pci'}'")
     if plain == VIRTIO and _is_legacy(hardware):
         return _virtio(hardware, view)
     if plain == HISI:
@@ -104,7 +106,7 @@ def _mig_works(value: bytes) -> bool:
 
 def _is_legacy(hardware: Hardware) -> bool:
     ids = hardware.ids or (int.from_bytes(hardware.value[0:2], "little"), int.from_bytes(hardware.value[2:4], "little"))
-    return ids == (0x1AF4, 0x1041) and all(bar.index != 0 for bar in hardware.bars)
+    return hardware.virtual and ids == (0x1AF4, 0x1041) and all(bar.index != 0 for bar in hardware.bars)
 
 
 def _virtio(hardware: Hardware, view: View) -> tuple[View, tuple[Bar, ...]]:

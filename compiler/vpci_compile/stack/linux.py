@@ -220,6 +220,9 @@ class _Shadow:
                 position,
                 f"capability {owner:#04x} at {position:#x} is {length:#x} bytes long and ends outside the space",
             )
+        if position < HEADER_END:
+            text = f"takes registers of the header for those of capability {owner:#04x} at {position:#x}"
+            self.say(position, min(end, HEADER_END) - position, text, "vfio_cap_init")
         self.map[position:end] = bytes([owner]) * length
         self.shadow[position:end] = self.device[position:end]
 

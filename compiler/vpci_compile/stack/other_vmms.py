@@ -31,7 +31,7 @@ from .pci import (
     ROM,
     number,
 )
-from .qemu_options import OptionError, clique_body
+from .qemu_options import OptionError, clique_body, switch
 
 NAMES = ("cloud-hypervisor", "crosvm", "firecracker")
 _PAGE = 4096
@@ -87,7 +87,7 @@ class _Patches:
         self.below = below
         self.bars = list(bars)
         self.words = words
-        self.restored = words.get("restored") == "on"
+        self.restored = switch("restored", words.get("restored", "off"))
         self.lost = set(vmm.plain["restore"]["loses"]) if self.restored else set()
         names = ("value", "emulated", "writable", "w1c", "forwarded")
         self.masks = {name: bytearray(getattr(below, name)) for name in names}
@@ -231,6 +231,7 @@ class _Patches:
                 before = one
             elif hides["style"] == "unlink-zeroed":
                 self._unlink(one, before, hides["stub"])
+                before = before or one  # the first one stays in the chain, and leads around the others
             else:
                 self.put(one.offset, 2, 0xFFFF, 0)
                 zeroed = hides["style"] == "null-id-zeroed"

@@ -16,7 +16,7 @@ from .layers import Change, View, device_image
 from .linux import linux_view
 from .linux_facts import Version, linux, version
 from .linux_lengths import KernelError
-from .qemu_options import OPTIONS, OptionError, Pasid, QemuOptions, with_options
+from .qemu_options import OPTIONS, OptionError, Pasid, QemuOptions, switch, with_options
 from .qemu_refusals import Refusal
 
 KERNEL = "linux"
@@ -186,8 +186,12 @@ def _qemu(
 
 
 def _qemu_options(stack: Stack, words: dict[str, str], iommu: IommuFacts | None) -> QemuOptions:
-    has_pasid = words.pop("viommu-pasid", "off") == "on"
-    machine = version(words.pop("machine", f"{stack.release[0]}.{stack.release[1]}"))
+    has_pasid = switch("viommu-pasid", words.pop("viommu-pasid", "off"))
+    machine = _machine(words.pop("machine", _text(stack.release)))
+    for name in words:
+        since = qemu_facts.qemu().since.get(name, (0, 0))
+        if since > stack.release:
+            raise ValueError(f"QEMU has {name} since {_text(since)}, and {stack.name} is older")
     options = QemuOptions(
         version=stack.release, vfio_user=stack.kernel is None, skip_vsc=min(machine, stack.release) >= (9, 1)
     )
@@ -198,6 +202,14 @@ def _qemu_options(stack: Stack, words: dict[str, str], iommu: IommuFacts | None)
             facts = Pasid(iommu.max_pasid_log2, iommu.pasid_exec, iommu.pasid_priv)
             options = replace(options, pasid=facts)
     return options
+
+
+def _machine(text: str) -> Version:
+    """The release in a machine type: 9.0, or pc-q35-9.0."""
+    match = re.fullmatch(r"(?:[a-z0-9-]+-)?([0-9]{1,3}\.[0-9]{1,3})", text)
+    if match is None:
+        raise ValueError(f"machine: '{text}' is no release of a machine type; write 9.0 or pc-q35-9.0")
+    return version(match[1])
 
 
 def _other(

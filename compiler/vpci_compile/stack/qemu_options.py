@@ -240,6 +240,15 @@ def with_options(base: QemuOptions, words: Mapping[str, str]) -> QemuOptions:
     return replace(base, ids=Ids(**ids), **changed)  # type: ignore[arg-type]
 
 
+def switch(name: str, text: str) -> bool:
+    """An option that is on or off.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    return bool(_one_of(name, text, _BOOLEANS))
+
+
 def _integer(name: str, text: str) -> int:
     try:
         return int(text, 0)
