@@ -89,7 +89,6 @@ CASES: dict[str, tuple[str, dict[int, bytes]]] = {
     "programmed msi": (H100, {0x4A: b"\xbb\x07", **_words((0x4C, 0xFEE01004), (0x50, 1), (0x54, 0x4021), (0x58, 0xF))}),
     "msi of 4, 32-bit": (H100, {0x4A: b"\x04\x00", **_words((0x54, 0x12345678))}),
     "msi with a reserved word": (H100, {0x56: b"\x0c\x0b"}),
-    "two msi-x": (NIC, {0x9D: b"\xb0", 0xB0: b"\x11\0\x05\xc0\x08\x40\0\0\x08\x50\0\0"}),
     "short integrated endpoint": (NIC, {0x61: b"\x6c\x92", 0x6C: b"\x09\x9c\x10\0"}),
     "id ffff at 0x100": (NIC, _words((0x100, 0x1487FFFF))),
     "rebar with a sixth bit": (H100, _words((0x138, 0x003FFFF0), (0x13C, 0x00002520))),

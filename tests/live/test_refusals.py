@@ -101,6 +101,21 @@ def test_bridges(text: str, head: str, ours: str) -> None:
         verify.verify(need("VPCI_QEMU", live.PROGRAM), [function], Place.PORT)
 
 
+def test_two_msix_capabilities(monkeypatch: pytest.MonkeyPatch) -> None:
+    """QEMU takes them, and hangs as soon as a guest maps the BAR of the tables."""
+    function = crafted.changed(
+        api.load(NIC).function, {0x9D: b"\xb0", 0xB0: b"\x11\0\x05\xc0\x08\x40\0\0\x08\x50\0\0"}
+    )
+    assert "two MSI-X capabilities, at 0x9c and 0xb0" in _said(function)
+    program = need("VPCI_QEMU", live.PROGRAM)
+    monkeypatch.setattr(qtest, "RUN_S", 3.0)
+    with verify.served([function], Place.ROOT) as devices, qtest.Machine(program, devices) as machine:
+        machine.open_ecam()
+        machine.commands([qtest.write(0, 1, 0x10, 4, 0xE0000000), qtest.read(0, 1, 0, 4)])
+        with pytest.raises(qtest.QemuError, match=_HANG):
+            machine.commands([qtest.write(0, 1, 0x04, 2, 2), qtest.read(0, 1, 0, 4)])
+
+
 def test_a_size_that_is_no_power_of_two() -> None:
     """The compiler refuses it (VPCI1404): only a program can get so far."""
     function = compiled("bars:\n  0: {kind: mem32, size: 4K, source: synthesized}\n")

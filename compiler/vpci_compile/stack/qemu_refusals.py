@@ -71,7 +71,16 @@ def refusals(
     found.extend(_standard(config, chain))
     found.extend(_overlaps(config, chain, place))
     found.extend(refusal for one in chain if one.id == EXPRESS for refusal in _express(config, one))
-    msix = next((one for one in chain if one.id == MSIX), None)  # QEMU looks at the first one
+    tables = [one for one in chain if one.id == MSIX]
+    if len(tables) > 1:
+        found.append(
+            Refusal(
+                tables[1].offset,
+                f"there are two MSI-X capabilities, at {tables[0].offset:#x} and {tables[1].offset:#x}",
+                "QEMU makes the memory of the table twice, and loops for ever once the BAR is mapped (msix_init)",
+            )
+        )
+    msix = tables[0] if tables else None  # QEMU looks at the first one
     if msix is not None and not relocated:  # x-msix-relocation is the way out of such places
         found.extend(_msix(config, msix, bars if served else _known(config, msix, bars)))
     if config.size > PCI_SIZE and config.number("value", PCI_SIZE, 4):
