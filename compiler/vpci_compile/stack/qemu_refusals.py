@@ -81,7 +81,8 @@ def refusals(
             )
         )
     msix = tables[0] if tables else None  # QEMU looks at the first one
-    if msix is not None and not relocated:  # x-msix-relocation is the way out of such places
+    # x-msix-relocation is the way out of such places. No BAR at all: the capture does not know them, as a VF's.
+    if msix is not None and not relocated and (bars or served):
         found.extend(_msix(config, msix, bars if served else _known(config, msix, bars)))
     if config.size > PCI_SIZE and config.number("value", PCI_SIZE, 4):
         found.extend(_extended(extended_chain(config.value), rebuilt=bool(chain) and place is not Place.CONVENTIONAL))
