@@ -43,7 +43,7 @@ def _doubts(stack: Stack) -> list[str]:
     found = []
     for one in known_programs():
         own = stack.kernel if one.program == "linux" else stack.release if one.program == stack.vmm else None
-        if own is not None and own != one.executed:
+        if own is not None and own not in one.executed:
             found.append(f"{one.program} {own[0]}.{own[1]}: read, not executed")
     return found
 
@@ -65,7 +65,8 @@ def programs(rows: Iterable[Program]) -> str:
         lines.append(f"{one.program}  {low} to {high}" if low != high else f"{one.program}  {low}")
         lines.append(f"  {one.what}")
         read = ", ".join(f"{number[0]}.{number[1]}" for number in one.read)
-        known = [f"executed: {one.executed[0]}.{one.executed[1]}"] if one.executed else ["executed: none"]
+        ran = ", ".join(f"{number[0]}.{number[1]}" for number in one.executed)
+        known = [f"executed: {ran or 'none'}"]
         known += [f"read: {read}"] if read else ["read: the others"]
         lines.append(f"  {'; '.join(known)}")
         if one.options:

@@ -104,7 +104,7 @@ class Linux:
 
     def __init__(self, plain: Mapping[str, Any]) -> None:
         self.read = tuple(version(text) for text in plain["read"])
-        self.executed = version(plain["executed"])
+        self.executed = tuple(version(text) for text in plain["executed"])
         self.release = plain["read"][-1]
         self.oldest, self.newest = (version(plain["releases"][key]) for key in ("oldest", "newest"))
         self._capabilities = {kind: [_dated(row) for row in rows] for kind, rows in plain["capabilities"].items()}
@@ -127,7 +127,7 @@ class Linux:
 
     def sure(self, release: Version, rule: str) -> str:
         """How a rule of the kernel is known for a release: its function, and executed, read, or between releases."""
-        if release == self.executed:
+        if release in self.executed:
             return f"{rule}, executed"
         return f"{rule}, {'read' if release in self.read else 'inferred from neighbouring releases'}"
 

@@ -88,7 +88,7 @@ class Program(NamedTuple):
     program: str
     oldest: Version
     newest: Version
-    executed: Version | None
+    executed: tuple[Version, ...]
     read: tuple[Version, ...]
     what: str
     options: tuple[str, ...]
@@ -104,12 +104,12 @@ def known_programs() -> list[Program]:
             ("driver", "gpu-mem-size"),
         ),
         Program(
-            QEMU, vmm.oldest, vmm.newest, version(vmm.executed), (),
+            QEMU, vmm.oldest, vmm.newest, (version(vmm.executed),), (),
             "vfio-pci; without a kernel below it vfio-user-pci",
             (*OPTIONS, "viommu-pasid", "machine"),
         ),
         *(
-            Program(one.name, one.oldest, one.newest, None, (one.newest,), one.title, one.options)
+            Program(one.name, one.oldest, one.newest, (), (one.newest,), one.title, one.options)
             for one in map(other_vmms.facts, other_vmms.NAMES)
         ),
     ]  # fmt: skip
