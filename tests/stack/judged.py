@@ -77,7 +77,7 @@ def _guessed(value: bytes) -> Iterator[capture.BarFact]:
     while index < 6:
         register = int.from_bytes(value[0x10 + 4 * index :][:4], "little")
         io, wide = bool(register & 1), register & 7 == 4 and index < 5
-        if register:
+        if register or (index == 0 and value[_CLASS] == _DISPLAY):  # without it QEMU crashes on NVIDIA's
             yield capture.BarFact(index, 32 if io else _GUESS, io=io, prefetchable=register & 9 == 8, wide=wide)
         index += 1 + wide
 

@@ -20,7 +20,7 @@ from vpci_compile.live.board import Q35
 from . import judged
 from .guest import digest
 from .hardware import Image
-from .rig import Observed, Refused, Rig, _Plugged
+from .rig import Observed, Refused, Rig
 
 HOST = "intel-iommu,intremap=on,caching-mode=on,scalable-mode=on,pasid-bits=20"
 """The IOMMU of the machine that Linux runs in."""
@@ -55,12 +55,6 @@ class NestingRig(Rig):
         """As `qemu`, each function with an iommufd, below the IOMMU `viommu` if that is not empty."""
         words = _BACKEND + (f" -device {viommu}" if viommu else "")
         return self.qemu(images, place, [{**_BACKED, **one} for one in options], machine=words, probe=probe)
-
-    def _unplug(self, first: Sequence[_Plugged], plugged: Sequence[_Plugged]) -> None:
-        # One at a time. ACPI tells the guest of all that are waiting whenever one is unplugged: the second time that it
-        # hears of one, this fast kernel would eject what has been plugged in there since.
-        for one in first:
-            super()._unplug([one], plugged if len(first) == 1 else [one])
 
     def said(self) -> str:
         """What the nested QEMU has said last."""

@@ -108,7 +108,7 @@ def _wrong(
         hardware = stack.Hardware(state, image.bars, image.virtual, image.ids)
         predicted = stack.predict(hardware, _STACK, place, more, facts)
         if isinstance(seen, Refused):
-            if not predicted.refusals or predicted.refusals[0].text not in seen.text:
+            if not predicted.refusals or predicted.refusals[0].message not in seen.text:
                 wrong[name] = f"refused: {seen.text}; predicted is {predicted.refusals}"
         elif predicted.refusals:
             wrong[name] = f"shown, but predicted is {predicted.refusals}"
