@@ -180,6 +180,13 @@ def test_a_hidden_head() -> None:
     check(view, 0x100, value="00 00 00 00 77")
 
 
+def test_reserved_bits_of_pointers() -> None:
+    """QEMU writes the first header anew, of the others only the pointer itself."""
+    made = Made().express().ext(0x03, 0x100).ext(0x0F, 0x140).ext(0x18, 0x180).put(0x102, "31 14").put(0x142, "31 18")
+    check(shown(made), 0x100, value="03 00 01 14", emulated="ff ff ff ff")
+    check(shown(made), 0x140, value="0f 00 31 18", emulated="00 00 c0 ff")
+
+
 REBAR = "f0 ff 0f 00 40 08 00 00 f0 03 00 00 02 04 00 00"
 """Two BARs: the first of 256 MiB, of up to 128 GiB; the second of 16 MiB."""
 

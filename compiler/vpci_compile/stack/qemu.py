@@ -356,7 +356,7 @@ class _Rewrite:
     def _first(self, kept: list[Extended]) -> None:
         head = kept[0] if kept else None
         if head is not None and head.offset == PCI_SIZE and head.id != _PLACEHOLDER:
-            # QEMU writes this header anew: the two reserved bits of the pointer are 0, in others they are the function's.
+            # QEMU writes this header anew: the reserved bits of its pointer are 0. In others they are the function's.
             first = self.image.number("value", PCI_SIZE, 4) & 0xFFFFF | (kept[1].offset << 20 if kept[1:] else 0)
             self.put(PCI_SIZE, 4, _DWORD, first)
             return
