@@ -27,7 +27,7 @@ def _texts(changes: tuple[Change, ...]) -> list[str]:
 
 @pytest.mark.parametrize("name", ["minimal", "nvidia/gh200", "nvidia/h100-clique", "generic/sriov-vf-pasid"])
 def test_a_layout_made_for_qemu_is_shown_as_it_is(name: str) -> None:
-    config, changes, _ = _view(name)
+    config, changes, *_ = _view(name)
     assert changes == ()
     assert config.value == api.load(name).function.config.value
 
@@ -51,7 +51,7 @@ def test_the_extended_chain(name: str, heads: dict[int, str]) -> None:
 
 
 def test_the_pointer_of_a_dropped_header_can_be_written() -> None:
-    config, changes, _ = _view("sr-iov in the middle")
+    config, changes, *_ = _view("sr-iov in the middle")
     assert _dword(config, 0x148, "writable") == "ffc00000"
     assert _dword(config, 0x100, "writable") == "00000000"
     assert _texts(changes) == [
@@ -61,7 +61,7 @@ def test_the_pointer_of_a_dropped_header_can_be_written() -> None:
 
 
 def test_on_a_conventional_bus_there_is_no_extended_space() -> None:
-    config, changes, _ = _view("ari first", Place.CONVENTIONAL)
+    config, changes, *_ = _view("ari first", Place.CONVENTIONAL)
     assert config.size == 256
     assert _dword(config, 0x34) == "0000009c"
     assert _texts(changes) == [
@@ -109,7 +109,7 @@ def test_a_legacy_endpoint_on_the_root_bus_loses_its_capability() -> None:
 
 
 def test_bars_have_no_address_yet() -> None:
-    config, changes, _ = _view("bars at addresses")
+    config, changes, *_ = _view("bars at addresses")
     bars = [_dword(config, at) for at in (0x10, 0x14, 0x18, 0x1C, 0x20, 0x24, 0x30)]
     assert bars == ["00000000", "00000001", "00000000", "00000000", "0000000c", "00000000", "00000000"]
     masks = [_dword(config, at, "writable") for at in (0x10, 0x14, 0x18, 0x1C, 0x20, 0x24, 0x30)]
@@ -128,7 +128,7 @@ def test_multifunction_is_an_option_of_qemu() -> None:
 
 
 def test_msi_is_built_anew() -> None:
-    config, changes, _ = _view("programmed msi")
+    config, changes, *_ = _view("programmed msi")
     assert [_dword(config, at) for at in (0x48, 0x4C, 0x50, 0x54, 0x58)] == ["018a6005", *["00000000"] * 4]
     masks = [_dword(config, at, "writable") for at in (0x48, 0x4C, 0x50, 0x54, 0x58, 0x5C)]
     assert masks == ["00710000", "fffffffc", "ffffffff", "0000ffff", "ffffffff", "00000000"]
@@ -136,7 +136,7 @@ def test_msi_is_built_anew() -> None:
 
 
 def test_msix_is_off() -> None:
-    config, changes, _ = _view("programmed msi-x")
+    config, changes, *_ = _view("programmed msi-x")
     assert _dword(config, 0x9C) == "000a0011"
     assert _dword(config, 0x9C, "writable") == "c0000000"
     assert [one.offset for one in changes] == [0x9E]
