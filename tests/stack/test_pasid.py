@@ -203,6 +203,19 @@ def test_on_the_root_bus(rig: NestingRig) -> None:
     assert _wrong(shown, [_ON] * len(shown), _facts(rig, shown), found, Place.ROOT) == {}
 
 
+def test_what_an_iommu_with_a_first_stage_refuses(rig: NestingRig) -> None:
+    """Of the machine, not of the function: `predict` is told of a vIOMMU with PASID and takes it for possible."""
+    (bridged,) = rig.nested([_BOTH], [{}], Place.CONVENTIONAL)
+    assert isinstance(bridged, Refused)
+    assert "Host device downstream to a PCI bridge is unsupported when fsts=on" in bridged.text
+    (older,) = rig.qemu([_BOTH], machine=f"-device {nesting.VIOMMU}")
+    assert isinstance(older, Refused)
+    assert "Need IOMMUFD backend when fsts=on" in older.text
+    (far,) = rig.nested([_BOTH], [{_OFFSET: "0x10300"}])
+    assert isinstance(far, Refused)
+    assert f"Parameter '{_OFFSET}' expects uint16_t" in far.text
+
+
 _WORDS = [{}, {"ats": "auto"}, {"ats": "off"}, {"ats": "on"}]
 
 
