@@ -8,7 +8,17 @@ from __future__ import annotations
 import pytest
 
 from vpci_compile.ir import Bar, ConfigSpace
-from vpci_compile.stack import Ids, OptionError, Pasid, Place, QemuOptions, View, device_image
+from vpci_compile.stack import (
+    Hardware,
+    Ids,
+    OptionError,
+    Pasid,
+    Place,
+    QemuOptions,
+    View,
+    device_image,
+    predict,
+)
 from vpci_compile.stack.linux_facts import Version
 from vpci_compile.stack.qemu import qemu_view
 from vpci_compile.stack.qemu_options import with_options
@@ -346,3 +356,11 @@ def test_a_bar_of_unknown_size_cannot_be_doubled() -> None:
 def test_without_msix_there_is_nothing_to_move() -> None:
     view = shown(Made().std(0x01, 0x40), bars=(bar(0, "mem64", 0x1000),), relocation="auto")
     assert [one.size for one in view.bars] == [0x1000]
+
+
+@pytest.mark.parametrize(("release", "refused"), [("7.2", False), ("9.2", False), ("10.0", True), ("11.1", True)])
+def test_power_management_has_a_length_of_its_own_since_10_0(release: str, refused: bool) -> None:
+    """Executed with 7.2 and 10.0: a capability 4 bytes after it is in the way of the newer one alone."""
+    made = Made().std(0x01, 0x80, "03 00").std(0x11, 0x84, "00 00 00 00 00 00 00 08 00 00")
+    prediction = predict(Hardware(made.value, ()), f"linux-7.2/qemu-{release}")
+    assert bool(prediction.refusals) == refused

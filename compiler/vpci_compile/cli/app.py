@@ -71,7 +71,9 @@ class Where(StrEnum):
 BelowOption = Annotated[
     str | None, typer.Option("--stack", metavar="S", help="Of a capture: what a guest finds below this stack.")
 ]
-PlaceOption = Annotated[Where, typer.Option("--place", help="Where the function sits in the guest.")]
+PlaceOption = Annotated[
+    Where, typer.Option("--place", help="Where the guest has it; conventional: behind a bridge of an express machine.")
+]
 OptionsOption = Annotated[
     list[str] | None,
     typer.Option("--option", metavar="K=V", help="An option of the VMM's device; may be given more than once."),
@@ -127,6 +129,8 @@ def build(
     State.format = format
     if (host is None) != (stack is None):
         raise typer.BadParameter("--host and --stack go together", param_hint="--host, --stack")
+    if host is None and option:
+        raise typer.BadParameter("options are those of a VMM on a host: name it with --host", param_hint="--option")
     wanted = None if host is None or stack is None else api.HostOptions(host, stack, slot, options_of(option))
     try:
         built = api.build(

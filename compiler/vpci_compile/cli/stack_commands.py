@@ -41,7 +41,8 @@ def predict(
 ) -> None:
     """Say what a guest will find of a captured function, with every change on the way and who makes it.
 
-    Exit 1 when the stack would not show the function at all.
+    Behind each change stands the function of the program, and whether that was
+    executed or read. Exit 1 when the stack would not show the function at all.
 
     \b
     Examples:

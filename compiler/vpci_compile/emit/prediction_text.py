@@ -71,5 +71,6 @@ def programs(rows: Iterable[Program]) -> str:
         lines.append(f"  {'; '.join(known)}")
         if one.options:
             lines.append("  options: " + ", ".join(one.options))
+        lines.extend(f"  --option {name}=...  {meaning}" for name, meaning in one.facts.items())
         lines.append("")
     return "\n".join(lines).rstrip() + "\n"

@@ -17,6 +17,12 @@ CONTROLS = {0x001B: "PASID", 0x001D: "DPC", 0x002E: "DOE", 0x0030: "IDE"}
 """Extended capabilities whose registers control more than the guest: hidden, they should be out of its reach."""
 
 
+_AWAY = {
+    "PASID capability": "x-vpasid-cap-offset= puts it where the device has nothing",
+    "GPUDirect capability": "leave the clique out: QEMU knows two places for it, and takes the first that is free",
+}
+
+
 def report(device: Device, prediction: Prediction, found: Report) -> None:
     """Warn of synthesized structures over live bytes (VPCI2102), and of hidden controls in reach (VPCI2103)."""
     config = prediction.config
@@ -38,7 +44,7 @@ def report(device: Device, prediction: Prediction, found: Report) -> None:
                 device.capture.place(offset),
                 f"the synthesized {name} at {offset:#x}..{end - 1:#x} stands over {whose}, and guest writes reach both",
                 note="QEMU passes every write on to the device, those to structures of its own as well",
-                help="choose a place where the device has nothing",
+                help=_AWAY.get(name, "choose a place where the device has nothing"),
             )
     linked = {(Kind.STANDARD, one.offset) for one in standard_chain(config.value)}
     linked |= {(Kind.EXTENDED, one.offset) for one in extended_chain(config.value)} if config.size > 0x100 else set()
@@ -51,6 +57,6 @@ def report(device: Device, prediction: Prediction, found: Report) -> None:
                 "VPCI2103",
                 device.capture.place(at),
                 f"{CONTROLS[number]} at {at:#x} is hidden, and a guest that knows the place can write its registers",
-                note="Linux vfio-pci only unlinks what it hides: reads and writes of its bytes reach the device",
-                help="know who runs in the guest, or use a VMM that does not pass such writes on",
+                note="Linux vfio-pci unlinks it and no more, and no VMM known here keeps such writes from the device",
+                help="give the device only to a guest that may program it",
             )

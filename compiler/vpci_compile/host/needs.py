@@ -42,7 +42,7 @@ def _driver(function: Function, device: Device, report: Report) -> None:
             "VPCI2114",
             function.origin,
             f"the layout needs the driver '{wanted}', and '{bound}' had the device when it was captured",
-            help=f"bind it before the VMM starts: driverctl set-override {device.capture.slot} {wanted}",
+            help=f"bind it before the VMM starts: driverctl set-override {device.capture.slot or 'BDF'} {wanted}",
         )
 
 

@@ -75,6 +75,10 @@ def predict(device: Device, name: str, place: Place, options: Mapping[str, str])
         message = f"{prediction.stack.name} does not show this function: {one.message}"
         report.add("VPCI2101", span, message, note=one.note, help=one.help or ())
     report.stop_on_errors()
+    if "viommu-pasid" in options and (device.capture.host is None or device.capture.host.iommu is None):
+        message = "the capture does not say which PASID the host's IOMMU offers: none is predicted"
+        way_out = "capture the host with 'vpci-compile capture --vfio'"
+        report.add("VPCI2114", device.capture.origin, message, help=way_out)
     hazards.report(device, prediction, report)
     return Predicted(predicted_function(device, prediction), device.function, prediction, tuple(report.sorted()))
 

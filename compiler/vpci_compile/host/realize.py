@@ -145,11 +145,11 @@ def _complain(
     changes = [one for one in prediction.changes if at is not None and one.offset <= at < one.offset + one.length]
     note = [f"{one.text} [{one.source}]" for one in changes]
     if _BAR.fullmatch(difference.path):
-        theirs = difference.right or "none"
+        theirs = difference.right or "there is none"
         report.add(
             "VPCI2112",
             span,
-            f"{difference.title}: the layout has {difference.left or 'none'}, the host {theirs}",
+            f"{difference.title}: in the layout {difference.left or 'there is none'}, on the host {theirs}",
             note=note,
             help="describe the BAR as the host has it, or take another host",
         )
@@ -198,7 +198,8 @@ def _structure_help(device: Device, difference: Difference, changes: list[Change
 def _value_help(device: Device, difference: Difference, changes: list[Change]) -> str:
     if changes:
         return "describe what the guest finds, or choose another place, option or release"
-    return f"the device {device.capture.label} has this value: pin it so, call it volatile, or take another host"
+    whose = device.capture.label
+    return f"write the value of {whose} into the layout, list the field under 'volatile', or take another host"
 
 
 def _span(function: Function, offset: int) -> Span:

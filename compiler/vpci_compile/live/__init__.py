@@ -15,7 +15,7 @@ from pathlib import Path
 from .. import resources
 from ..diagnostics import Failed, Report, failure, whole_file
 from ..ir import Function, Kind
-from ..stack import qemu_refusals
+from ..stack import QemuOptions, qemu_refusals
 from . import behaviour, guest, qtest, sight, verify
 from .board import BOARDS, Q35, Board
 from .device import Device
@@ -111,7 +111,9 @@ def check(function: Function, place: Place) -> None:
         Failed: with VPCI2004 for each reason why not.
     """
     report = Report()
-    for one in qemu_refusals.refusals(behaviour.standing_alone(function), function.bars, place):
+    for one in qemu_refusals.refusals(
+        behaviour.standing_alone(function), function.bars, place, QemuOptions(vfio_user=True)
+    ):
         owner = function.owner(one.offset)
         span = owner.origin if owner is not None and owner.kind is not Kind.HEADER else function.origin
         report.add("VPCI2004", span, f"QEMU does not take this function: {one.message}", note=one.note, help=one.help)

@@ -94,8 +94,13 @@ def rom_writable(config: ConfigSpace) -> int:
     return back | 1 if back else 0
 
 
-def claimed(value: bytes, one: Standard) -> int:
-    """Bytes that QEMU claims for a capability: those of its kind, or all up to the next one."""
+def claimed(value: bytes, one: Standard, *, whole_pm: bool = False) -> int:
+    """Bytes that QEMU claims for a capability: those of its kind, or all up to the next one.
+
+    `whole_pm`: a release that claims all for power management, too.
+    """
+    if one.id == PM and whole_pm:
+        return one.room
     return msi_length(value, one) if one.id == MSI else _LENGTHS.get(one.id, one.room)
 
 

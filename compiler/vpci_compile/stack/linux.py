@@ -351,7 +351,12 @@ class _Shadow:
                 row[at] = octet
         for first, length, what in ((BARS, BARS_END - BARS, "the BARs"), (ROM, 4, "the expansion ROM")):
             if before[first : first + length] != self.shadow[first : first + length]:
-                self.say(first, length, f"answers for {what}: size and kind are those that it found", "vfio_bar_fixup")
+                self.say(
+                    first,
+                    length,
+                    f"has registers of its own for {what}: size and kind are those that it found",
+                    "vfio_bar_fixup",
+                )
 
     def _bar(self, bar: Bar, held: bytes) -> None:
         at = bar.offset - BARS

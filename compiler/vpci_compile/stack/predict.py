@@ -83,7 +83,10 @@ def parse(name: str) -> Stack:
 
 
 class Program(NamedTuple):
-    """A program that can be part of a stack: its known releases, and how well they are known."""
+    """A program that can be part of a stack: its known releases, and how well they are known.
+
+    `options` are those of its device, `facts` what else can be said with them, and what that means.
+    """
 
     program: str
     oldest: Version
@@ -92,6 +95,7 @@ class Program(NamedTuple):
     read: tuple[Version, ...]
     what: str
     options: tuple[str, ...]
+    facts: Mapping[str, str] = {}
 
 
 def known_programs() -> list[Program]:
@@ -101,12 +105,20 @@ def known_programs() -> list[Program]:
         Program(
             KERNEL, kernel.oldest, kernel.newest, kernel.executed, kernel.read,
             "vfio-pci; of its variant drivers nvgrace-gpu, virtio and hisi_acc are read, others change nothing",
-            ("driver", "gpu-mem-size"),
+            (),
+            {
+                "driver": "the VFIO driver that has the function: vfio-pci if not said",
+                "gpu-mem-size": "bytes of GPU memory, for nvgrace-gpu-vfio-pci (ACPI: nvidia,gpu-mem-size)",
+            },
         ),
         Program(
-            QEMU, vmm.oldest, vmm.newest, (version(vmm.executed),), (),
+            QEMU, vmm.oldest, vmm.newest, vmm.executed, (),
             "vfio-pci; without a kernel below it vfio-user-pci",
-            (*OPTIONS, "viommu-pasid", "machine"),
+            OPTIONS,
+            {
+                "viommu-pasid": "on: a vIOMMU with PASID is above the function, and the host's IOMMU has PASID",
+                "machine": "release of the machine type: 9.0 and older compare vendor-specific capabilities whole",
+            },
         ),
         *(
             Program(one.name, one.oldest, one.newest, (), (one.newest,), one.title, one.options)
@@ -170,8 +182,7 @@ def _qemu(
 ) -> Prediction:
     options = _qemu_options(stack, words, iommu)
     config = below.config
-    relocated = options.relocation != "off"
-    refusals = qemu_refusals.refusals(config, bars, place, relocated=relocated, served=options.vfio_user)
+    refusals = qemu_refusals.refusals(config, bars, place, options)
     if refusals:
         return Prediction(stack, place, config, bars, below.changes, tuple(refusals))
     try:

@@ -64,6 +64,8 @@ _PASID_LAST, _PASID_BYTES = 0xFF8, 8
 _INTX_DISABLE = 0x400
 _LINKS = ((0x10, 0x0C, "LNKCAP, LNKCTL and LNKSTA"), (0x2C, 0x2C, "LNKCAP2, LNKCTL2 and LNKSTA2"))
 """Registers of a link: the room that the capability needs for QEMU to write them, their place, their names."""
+_LENGTHS = {ARI: 8, SRIOV: 0x40, REBAR: 12, ATS: 8}
+"""Bytes of those that it unlinks; of Resizable BAR at least."""
 _NAMES = {ARI: "ARI", SRIOV: "SR-IOV", REBAR: "Resizable BAR", ATS: "ATS"}
 
 
@@ -153,12 +155,12 @@ class _Rewrite:
             if bar.index < ROM_INDEX and (bar.size or not self.options.vfio_user):
                 self._bar(bar)
         if zeroed and self.value[BARS:BARS_END] != self.image.value[BARS:BARS_END]:
-            text = "answers for the BARs: they have no address yet, and the host's address is left out"
+            text = "has registers of its own for the BARs: no address yet, and not the host's"
             self.say(BARS, BARS_END - BARS, text, "vfio_bar_register")
         rom = rom_writable(self.image) if self.options.rombar else 0
         if self.put(ROM, 4, _DWORD, 0, rom):
             what = "the expansion ROM has no address yet" if rom else "there is no expansion ROM"
-            self.say(ROM, 4, f"answers for the ROM register: {what}", "vfio_pci_size_rom")
+            self.say(ROM, 4, f"has a ROM register of its own: {what}", "vfio_pci_size_rom")
         self.compared.rom(rom)
         if self.image.value[STATUS] & CAP_LIST and self.image.value[CAP_POINTER]:
             self.put(STATUS, 1, CAP_LIST, CAP_LIST)
@@ -221,7 +223,8 @@ class _Rewrite:
             first = next((one for one in kept if one.id == own), None)
             if first is not None:  # of a second one QEMU answers the pointer only
                 build(first)
-        self.compared.standard(kept, self.image.value, skip_vsc=self.options.skip_vsc)
+        whole_pm = self.options.version < qemu().since["power-management"]
+        self.compared.standard(kept, self.image.value, skip_vsc=self.options.skip_vsc, whole_pm=whole_pm)
         self._relinked(chain)
 
     def _relinked(self, chain: list[Standard]) -> None:
@@ -339,7 +342,7 @@ class _Rewrite:
         for one in dropped:
             if one.id != NULL:
                 text = f"unlinks {_NAMES[one.id]}; its bytes can still be read at {one.offset:#x}"
-                self.say(one.offset, one.room, text, "vfio_add_ext_cap")
+                self.say(one.offset, min(_LENGTHS[one.id], one.room), text, "vfio_add_ext_cap")
         for one in raw:
             if number(self.value, one.offset, 4) != number(self.image.value, one.offset, 4):
                 leads = number(self.value, one.offset, 4) >> 20

@@ -54,11 +54,11 @@ class Compared:
         """The same of the ROM's register; nothing where there is no ROM."""
         self.change(ROM, 4, ~writable if writable else 0)
 
-    def standard(self, kept: Iterable[Standard], value: bytes, *, skip_vsc: bool) -> None:
-        """The capabilities of the standard chain."""
+    def standard(self, kept: Iterable[Standard], value: bytes, *, skip_vsc: bool, whole_pm: bool) -> None:
+        """The capabilities of the standard chain; `whole_pm`: PM is compared like those that QEMU knows nothing of."""
         for one in kept:
             at = one.offset
-            if one.id == PM:
+            if one.id == PM and not whole_pm:
                 self.fill(at, 8)
                 self.change(at + 4, 2, 0xFFFC)
             elif one.id == MSI:

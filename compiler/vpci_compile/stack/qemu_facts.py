@@ -30,7 +30,7 @@ class Hide:
 class Qemu:
     """QEMU's vfio-pci; `since` by option, `overrides` from a layout's id to an option, `rewrites` by (place, type)."""
 
-    executed: str
+    executed: tuple[Version, ...]
     oldest: Version
     newest: Version
     since: Mapping[str, Version]
@@ -48,7 +48,7 @@ class Qemu:
 
     def is_executed(self, version: Version) -> bool:
         """Whether the rules were run with this release."""
-        return version == _version(self.executed)
+        return version in self.executed
 
     def hides_always(self, number: int, version: Version) -> bool:
         """Whether a release unlinks the extended capability `number` without being told."""
@@ -84,7 +84,7 @@ def qemu() -> Qemu:
     )
     gpudirect, pasid = plain["gpudirect"], plain["pasid"]
     return Qemu(
-        executed=plain["executed"],
+        executed=tuple(_version(text) for text in plain["executed"]),
         oldest=_version(plain["releases"]["oldest"]),
         newest=_version(plain["releases"]["newest"]),
         since={name: _version(text) for name, text in plain["since"].items()},

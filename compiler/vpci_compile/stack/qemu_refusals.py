@@ -18,7 +18,6 @@ from .chains import (
     claimed,
     express_is_hidden,
     extended_chain,
-    msi_length,
     rom_writable,
     standard_chain,
 )
@@ -40,8 +39,9 @@ from .pci import (
     ROM,
     STATUS,
 )
+from .qemu_facts import qemu
+from .qemu_options import QemuOptions
 
-_LENGTHS = {PM: 8, MSIX: 12}
 _MSIX_ENTRY = 16
 _MSIX_MOST = 2048 * _MSIX_ENTRY
 _MSI_MOST = 5  # as a power of two
@@ -58,18 +58,17 @@ class Refusal(NamedTuple):
     help: str = ""
 
 
-def refusals(
-    config: ConfigSpace, bars: Sequence[Bar], place: Place, *, relocated: bool = False, served: bool = True
-) -> list[Refusal]:
+def refusals(config: ConfigSpace, bars: Sequence[Bar], place: Place, options: QemuOptions) -> list[Refusal]:
     """Everything for which QEMU would end, abort or hang; empty when it takes the function.
 
-    A BAR without a size is one that is not there where a server says so (`served`), else one that is just not known.
+    A BAR without a size is one that is not there where a vfio-user server says so, else one that is just not known.
     `config.writable` says what writes to the ROM register leave, whoever answers it.
     """
     found = [*_registers(config, bars)]
     chain = standard_chain(config.value)
-    found.extend(_standard(config, chain))
-    found.extend(_overlaps(config, chain, place))
+    whole_pm = options.version < qemu().since["power-management"]
+    found.extend(_standard(config, chain, whole_pm=whole_pm))
+    found.extend(_overlaps(config, chain, place, whole_pm=whole_pm))
     found.extend(refusal for one in chain if one.id == EXPRESS for refusal in _express(config, one))
     tables = [one for one in chain if one.id == MSIX]
     if len(tables) > 1:
@@ -82,7 +81,8 @@ def refusals(
         )
     msix = tables[0] if tables else None  # QEMU looks at the first one
     # x-msix-relocation is the way out of such places. No BAR at all: the capture does not know them, as a VF's.
-    if msix is not None and not relocated and (bars or served):
+    served = options.vfio_user
+    if msix is not None and options.relocation == "off" and (bars or served):
         found.extend(_msix(config, msix, bars if served else _known(config, msix, bars)))
     if config.size > PCI_SIZE and config.number("value", PCI_SIZE, 4):
         found.extend(_extended(extended_chain(config.value), rebuilt=bool(chain) and place is not Place.CONVENTIONAL))
@@ -109,7 +109,7 @@ def _registers(config: ConfigSpace, bars: Sequence[Bar]) -> Iterator[Refusal]:
         )
 
 
-def _standard(config: ConfigSpace, chain: list[Standard]) -> Iterator[Refusal]:
+def _standard(config: ConfigSpace, chain: list[Standard], *, whole_pm: bool) -> Iterator[Refusal]:
     listed = config.value[STATUS] & CAP_LIST
     at = chain[-1].offset + 1 if chain else CAP_POINTER
     leads = config.value[at] if listed else 0
@@ -121,7 +121,7 @@ def _standard(config: ConfigSpace, chain: list[Standard]) -> Iterator[Refusal]:
         yield Refusal(CAP_POINTER, "a capability stands in the header", "QEMU makes registers there read-only")
     for one in chain:
         control = config.number("value", one.offset + 2, 2)
-        length = _LENGTHS.get(one.id, 2) if one.id != MSI else msi_length(config.value, one)
+        length = claimed(config.value, one, whole_pm=whole_pm) if one.id in (PM, MSI, MSIX) else 2
         if one.id == MSI and control >> 1 & 7 > _MSI_MOST:
             yield Refusal(
                 one.offset + 2,
@@ -136,13 +136,13 @@ def _standard(config: ConfigSpace, chain: list[Standard]) -> Iterator[Refusal]:
             )
 
 
-def _overlaps(config: ConfigSpace, chain: list[Standard], place: Place) -> Iterator[Refusal]:
+def _overlaps(config: ConfigSpace, chain: list[Standard], place: Place, *, whole_pm: bool) -> Iterator[Refusal]:
     """What pci_add_capability finds: QEMU adds the last one of the chain first, and rounds what it claims up to 4."""
     taken: dict[int, int] = {}
     for one in reversed(chain):
         if one.id == EXPRESS and express_is_hidden(config.value, one, place):
             continue
-        length = claimed(config.value, one)
+        length = claimed(config.value, one, whole_pm=whole_pm)
         over = next((taken[at] for at in range(one.offset, one.offset + length) if at in taken), None)
         if over is not None:
             yield Refusal(
