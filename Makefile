@@ -9,11 +9,11 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 JOBS ?= 2
 
-.PHONY: demo test test-stack lint pytest wheel judges qemu bench schema goldens clean help
+.PHONY: demo test test-stack guest-kernel lint pytest wheel judges qemu bench schema goldens clean help
 
 help:
 	@sed -n '2,3s/^# //p' Makefile
-	@echo "  also: lint, pytest, wheel, judges, qemu, bench, schema (regenerate), goldens (regenerate), clean"
+	@echo "  also: lint, pytest, test-stack, guest-kernel, wheel, judges, qemu, bench, schema (regenerate), goldens (regenerate), clean"
 
 $(STAMP): pyproject.toml hatch_build.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "vpci-compile needs Python >= 3.11; PYTHON=... make"; exit 2; }
@@ -53,6 +53,10 @@ pytest: $(STAMP)
 # Predictions against the programs themselves: Linux's vfio-pci, and QEMU above it, with no hardware.
 test-stack: $(STAMP) judges
 	$(BIN)/pytest -n $(JOBS) -m stack tests/stack
+
+# The Linux that those of them need which are about PASID: Debian's own has no iommufd. Minutes; without it they are skipped.
+guest-kernel:
+	@tools/build-guest-kernel.sh
 
 wheel: $(STAMP)
 	tools/test-wheel.sh $(BIN)/python
