@@ -20,6 +20,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { SPACE = 4096, MOST = 32 };
@@ -213,6 +214,7 @@ static int kernel(const char *widths, int count, char **addresses)
 /* ---- through a QEMU ------------------------------------------------------------------------------------------- */
 
 static FILE *to_qemu, *from_qemu;
+static pid_t qemu;
 static unsigned int bus[MOST], slot[MOST];
 static char answer[2 * SPACE + 64];
 static const unsigned int ECAM = 0xb0000000;
@@ -244,7 +246,8 @@ static void start(char **arguments)
 
     if (pipe(to) || pipe(from))
         exit(5);
-    if (fork() == 0) {
+    qemu = fork();
+    if (qemu == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         dup2(to[0], 0);
         dup2(from[1], 1);
@@ -304,13 +307,15 @@ static int nested(char *seats, char **arguments)
         }
     for (int one = 0; one < count; one++)
         size[one] = SPACE, nested_read(one, 0, space[one], SPACE), print_hex("dump", one, 4, space[one], SPACE);
-    if (!read_masks(count))
-        return 0;
-    for (int one = 0; one < count; one++) {
-        probe(one, nested_read, nested_write);
-        print_hex("probe", one, 0, moved[one], SPACE);
+    if (read_masks(count)) {
+        for (int one = 0; one < count; one++) {
+            probe(one, nested_read, nested_write);
+            print_hex("probe", one, 0, moved[one], SPACE);
+        }
+        read_leave();
     }
-    read_leave();
+    kill(qemu, SIGKILL);
+    waitpid(qemu, NULL, 0); /* until then it holds the functions */
     return 0;
 }
 

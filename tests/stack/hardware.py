@@ -18,9 +18,10 @@ from vpci_compile.live.protocol import CONFIG_REGION, FIXED_REGIONS, INTX, ROM_R
 STATUS, CAP_LIST, EXTENDED = 0x06, 0x10, 0x100
 _HEADER = 0x40
 _WRITABLE_HEADER = {0x04: 0x47, 0x05: 0x05, 0x0C: 0xFF, 0x0D: 0xFF, 0x0F: 0xFF, 0x3C: 0xFF}
+_VIRTUAL_BAR = 0x4000  # bytes
 _PIN = 0x3D
 _SPACE = 0x1000
-_SRIOV = 0x10
+_SRIOV, _SRIOV_BARS, _SRIOV_BARS_END = 0x10, 0x24, 0x3C
 _MOST_VIRTUAL = 7
 PM, EXPRESS, VPD, AF, MSI, MSIX = 0x01, 0x10, 0x03, 0x13, 0x05, 0x11
 
@@ -116,9 +117,8 @@ def _writable(image: Image) -> bytes:
     mask[:_HEADER] = bytes(_HEADER)
     for at, bits in _WRITABLE_HEADER.items():
         mask[at] = bits
-    for at in _virtual_bars(image.value):
-        low = int.from_bytes(image.value[at : at + 4], "little")
-        mask[at : at + 4] = (0xFFFFC000 if low else 0).to_bytes(4, "little")
+    for at, bits in _virtual_bars(image.value):
+        mask[at : at + 4] = bits.to_bytes(4, "little")
     for at, own in _reset_bytes(image.value):
         mask[at] &= 0x7F if own == EXPRESS else 0xFE
     return bytes(mask)
@@ -158,14 +158,17 @@ def standard_chain(value: bytes) -> list[tuple[int, int]]:
     return found
 
 
-def _virtual_bars(value: bytes) -> Iterator[int]:
-    """The BARs of the SR-IOV capability, whose size Linux finds out; an upper half is as good as another BAR."""
+def _virtual_bars(value: bytes) -> Iterator[tuple[int, int]]:
+    """The BARs of the SR-IOV capability, whose size Linux finds out, and their bits that can be written."""
     at, seen = EXTENDED, set[int]()
-    while EXTENDED <= at < len(value) and at not in seen:
+    while EXTENDED <= at < len(value) - _SRIOV_BARS_END and at not in seen:
         seen.add(at)
         header = int.from_bytes(value[at : at + 4], "little")
-        if header & 0xFFFF == _SRIOV:
-            yield from range(at + 0x24, min(at + 0x3C, len(value)), 4)
+        upper = False
+        for register in range(at + _SRIOV_BARS, at + _SRIOV_BARS_END, 4) if header & 0xFFFF == _SRIOV else ():
+            low = int.from_bytes(value[register : register + 4], "little")
+            yield register, 0xFFFFFFFF if upper else -_VIRTUAL_BAR & 0xFFFFFFFF if low else 0
+            upper = not upper and low & 7 == 4
         at = header >> 20 & 0xFFC
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 
-from .hardware import AF, EXPRESS, MSI, MSIX, PM, VPD, Image
+from .hardware import AF, EXPRESS, MSI, MSIX, PM, VPD, Image, standard_chain
 from .parts import (
     ACS,
     AER,
@@ -191,8 +191,14 @@ def nvidia(name: str, *places: int) -> Image:
 
 
 def virtual(image: Image) -> Image:
-    """The same as a virtual function: it has no BARs, and says no ids of its own."""
+    """The same as a virtual function: it says no ids of its own, and has neither BARs nor an MSI-X table in them.
+
+    Linux would have to find room for the BARs of virtual functions, and unplugs the physical one where it does not.
+    """
     value = bytearray(image.value)
     value[0:4] = b"\xff" * 4
     value[0x10:0x28] = bytes(0x18)
+    for at, own in standard_chain(image.value):
+        if own == MSIX:
+            value[at], value[at + 2] = VENDOR, 0x0C
     return Image(f"{image.name}-vf", bytes(value), (), virtual=True, ids=(0x1234, 0x5679))

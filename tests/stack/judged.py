@@ -65,7 +65,10 @@ def _image(name: str, one: capture.Capture) -> Image:
             _power(max(min(fact.size, _LARGEST), needed.get(fact.index, 0))),
             prefetchable=fact.prefetchable,
         )
-        for fact in {fact.index: fact for fact in (*_guessed(one.data), *one.bars)}.values()
+        for fact in {
+            **{index: capture.BarFact(index, size) for index, size in needed.items()},
+            **{fact.index: fact for fact in (*_guessed(one.data), *one.bars)},
+        }.values()
         if fact.index < 6
     )
     return Image(name, bytes(value), bars)

@@ -25,7 +25,7 @@ def _predicted(image: Image, state: bytes) -> stack.Prediction:
 
 def _is_harmless(image: Image) -> bool:
     """Not one that makes the kernel write outside its own tables, which would end the guest for all."""
-    return not any("outside" in one.message for one in _predicted(image, image.value).refusals)
+    return not any("or worse" in one.note for one in _predicted(image, image.value).refusals)
 
 
 @pytest.mark.parametrize("names", judged.portions(judged.names()), ids=judged.label)
