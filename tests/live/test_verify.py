@@ -3,48 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from emit.judges import ROOT, need
+from emit.judges import ROOT
 from live import crafted
 from live.functions import captured, ours, parameter, shipped, taken
+from live.judging import judged, qemu, wrong
 from vpci_compile import api
-from vpci_compile.ir import ConfigSpace, Function
-from vpci_compile.live import Place, Verdict, qtest, verify
+from vpci_compile.ir import ConfigSpace
+from vpci_compile.live import Place, verify
 from vpci_compile.live.board import Q35, VIRT, Board
 from vpci_compile.live.device import Device
 
-_BATCH = 12
 _MORE = 40  # captures of VPCI_CAPTURES, spread over all of them
-
-
-@cache
-def _qemu(board: Board = Q35) -> Path:
-    program = need("VPCI_QEMU" if board is Q35 else "VPCI_QEMU_AARCH64", board.program)
-    if qtest.version(program) < verify.OLDEST_QEMU:
-        pytest.skip(f"{program} is older than {verify.OLDEST_QEMU}")
-    return program
-
-
-def _judged(functions: Sequence[Function], place: Place, board: Board = Q35) -> list[Verdict]:
-    verdicts: list[Verdict] = []
-    for start in range(0, len(functions), _BATCH):
-        verdicts.extend(verify.verify(_qemu(board), functions[start : start + _BATCH], place, board=board))
-    return verdicts
-
-
-def _wrong(verdicts: Sequence[Verdict]) -> list[str]:
-    return [
-        f"{verdict.function.name}: {one.offset:#x} {one.what}: {one.expected:08x} expected, {one.found:08x} found"
-        for verdict in verdicts
-        for one in verdict.mismatches
-    ]
 
 
 @pytest.mark.parametrize("place", Place)
@@ -52,8 +27,8 @@ def _wrong(verdicts: Sequence[Verdict]) -> list[str]:
 def test_shipped_layouts(board: Board, place: Place) -> None:
     functions = shipped()
     assert taken(functions, place) == functions
-    verdicts = _judged(functions, place, board)
-    assert _wrong(verdicts) == []
+    verdicts = judged(functions, place, board)
+    assert wrong(verdicts) == []
     assert [verdict.expected.size for verdict in verdicts].count(256 if place is Place.CONVENTIONAL else 4096) >= 5
 
 
@@ -61,10 +36,10 @@ _EVERYWHERE = [*((Q35, place) for place in Place), (VIRT, Place.ROOT)]
 
 
 @pytest.mark.parametrize(("board", "place"), _EVERYWHERE, ids=parameter)
-def test_every_rule_of_qemu(board: Board, place: Place) -> None:
+def test_every_rule_ofqemu(board: Board, place: Place) -> None:
     functions = [crafted.function(name) for name in crafted.NAMES]
     assert taken(functions, place) == functions
-    assert _wrong(_judged(functions, place, board)) == []
+    assert wrong(judged(functions, place, board)) == []
 
 
 @pytest.mark.parametrize("place", Place)
@@ -72,7 +47,7 @@ def test_every_rule_of_qemu(board: Board, place: Place) -> None:
 def test_our_captures(board: Board, place: Place) -> None:
     functions = taken(ours(), place)
     assert len(functions) >= 30
-    assert _wrong(_judged(functions, place, board)) == []
+    assert wrong(judged(functions, place, board)) == []
 
 
 def _shared() -> list[Path]:
@@ -86,7 +61,7 @@ def _shared() -> list[Path]:
 def test_captures_of_real_devices() -> None:
     functions = taken([function for path in _shared() for function in captured(path)], Place.PORT)
     assert len(functions) >= _MORE // 2
-    assert _wrong(_judged(functions, Place.PORT)) == []
+    assert wrong(judged(functions, Place.PORT)) == []
 
 
 # -- the judge can tell --------------------------------------------------------------------------------------------
@@ -119,7 +94,7 @@ def test_a_server_that_shows_something_else_is_found_out(
         self.reset()
 
     monkeypatch.setattr(Device, "__init__", other)
-    (verdict,) = verify.verify(_qemu(), [api.load("nvidia/gh200").function], Place.PORT)
+    (verdict,) = verify.verify(qemu(), [api.load("nvidia/gh200").function], Place.PORT)
     assert {one.offset for one in verdict.mismatches} == {at & ~3}
     assert {one.what for one in verdict.mismatches} == whats
     assert {(one.expected ^ one.found) >> 8 * (at & 3) for one in verdict.mismatches} == {bit}
