@@ -179,7 +179,7 @@ def test_every_property_is_one_of_qemu(kind: str) -> None:
             if part:
                 assert part.keys() - {"driver", "id", "bus"} <= known[part["driver"]]
     facts = qemu_facts.qemu()
-    behaviours = {"json", "generic-initiator-byte-order", "acpi-generic-initiator"}
+    behaviours = {"json", "generic-initiator-byte-order", "acpi-generic-initiator", "power-management"}
     assert facts.since.keys() - behaviours <= known["vfio-pci"]
     assert set(facts.overrides.values()) <= known["vfio-pci"]
     assert not any("revision" in name for name in known["vfio-pci"])

@@ -18,6 +18,11 @@ from .crafting import Made
         ("linux-7.2/qemu-11.0", {"ats": "off"}, "since 11.1"),
         ("linux-7.2/qemu-10.2", {"x-vpasid-cap-offset": "0xff8"}, "since 11.0"),
         ("linux-7.2/qemu-11.1", {"machine": "q35"}, "machine: 'q35' is no release"),
+        (
+            "linux-7.2/qemu-11.1",
+            {"x-vpasid-cap-offset": "0x10000"},
+            "x-vpasid-cap-offset: '0x10000' is outside 0..0xffff",
+        ),
         ("linux-7.2/qemu-11.1", {"viommu-pasid": "perhaps"}, "viommu-pasid: 'perhaps' is none of on"),
         ("linux-7.2", {"ats": "off"}, "'ats' is an option of a VMM, and linux-7.2 has none"),
     ],

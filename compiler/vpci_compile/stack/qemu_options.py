@@ -227,6 +227,8 @@ def with_options(base: QemuOptions, words: Mapping[str, str]) -> QemuOptions:
             changed["clique"] = _integer(name, text)
         elif name == "x-vpasid-cap-offset":
             changed["pasid_at"] = _integer(name, text)
+            if not 0 <= _integer(name, text) <= 0xFFFF:
+                raise ValueError(f"{name}: '{text}' is outside 0..0xffff (uint16)")
         elif name in ("multifunction", "rombar", "skip-vsc-check"):
             key = {"skip-vsc-check": "skip_vsc"}.get(name, name)
             changed[key] = _one_of(name, text, _BOOLEANS)
