@@ -103,9 +103,7 @@ def test_bridges(text: str, head: str, ours: str) -> None:
 
 def test_two_msix_capabilities(monkeypatch: pytest.MonkeyPatch) -> None:
     """QEMU takes them, and hangs as soon as a guest maps the BAR of the tables."""
-    function = crafted.changed(
-        api.load(NIC).function, {0x9D: b"\xb0", 0xB0: b"\x11\0\x05\xc0\x08\x40\0\0\x08\x50\0\0"}
-    )
+    function = crafted.changed(api.load(NIC).function, {0x9D: b"\xb0", 0xB0: b"\x11\0\x05\xc0\x08\x40\0\0\x08\x50\0\0"})
     assert "two MSI-X capabilities, at 0x9c and 0xb0" in _said(function)
     program = need("VPCI_QEMU", live.PROGRAM)
     monkeypatch.setattr(qtest, "RUN_S", 3.0)
