@@ -26,6 +26,7 @@ RANDOM = 200
 _LARGEST = 16 << 20  # a BAR's size counts for nothing here, and the machine has little room
 _GUESS = 0x10000
 _ROM, _CLASS, _REGION = 0x30, 0x0B, 0xFC
+_NO_CLASS, _HOST_BRIDGE = b"\0\0", b"\0\x06"
 _ALLOCATION, _DISPLAY, _INTEL = 0x14, 0x03, b"\x86\x80"
 _EXTENDED, _SRIOV, _CONTROL, _VF_ENABLE = 0x100, 0x10, 8, 0x01
 _MOST_EXTENDED = 64
@@ -69,7 +70,8 @@ def _image(name: str, one: capture.Capture) -> Image:
             **{index: capture.BarFact(index, size) for index, size in needed.items()},
             **{fact.index: fact for fact in (*_guessed(one.data), *one.bars)},
         }.values()
-        if fact.index < 6
+        # Linux finds no room for the BARs of these, and then ACPI's hot plug takes them away again.
+        if fact.index < 6 and bytes(value[_CLASS - 1 : _CLASS + 1]) not in (_NO_CLASS, _HOST_BRIDGE)
     )
     return Image(name, bytes(value), bars)
 

@@ -262,16 +262,17 @@ class Rig:
     def _bind(self, plugged: Sequence[_Plugged], driver: str = "vfio-pci") -> list[_Plugged]:
         """Give them to a driver; those that it does not take say why."""
         names = " ".join(one.address for one in plugged)
-        # There is a moment when a function is to be seen, and no driver may have it yet.
+        # Linux may take its time to find a function; then there is a moment when no driver may have it yet.
         unbound = self._guest.run(
             f"for d in {names}; do p=/sys/bus/pci/devices/$d; n=0; "
-            "while [ ! -e $p/driver -a $n -lt 100 ]; do [ -e $p/driver_override ] && "
-            f"echo {driver} > $p/driver_override && echo $d > /sys/bus/pci/drivers_probe; "
-            "[ -e $p/driver ] || usleep 20000; n=$((n+1)); done; "
+            "while [ ! -e $p/driver_override -a $n -lt 1000 ]; do usleep 20000; n=$((n+1)); done; n=0; "
+            f"while [ ! -e $p/driver -a $n -lt 25 ]; do echo {driver} > $p/driver_override; "
+            "echo $d > /sys/bus/pci/drivers_probe; [ -e $p/driver ] || usleep 20000; n=$((n+1)); done; "
             "[ -e $p/driver ] || echo $d; done"
         )
         return [
-            one._replace(unbound="\n".join(self._said_of(one))) if one.address in unbound else one for one in plugged
+            one._replace(unbound="\n".join(["not bound", *self._said_of(one)])) if one.address in unbound else one
+            for one in plugged
         ]
 
     def _unplug(self, plugged: Sequence[_Plugged]) -> None:
