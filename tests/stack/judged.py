@@ -25,7 +25,7 @@ from .rig import Rig
 RANDOM = 200
 _LARGEST = 16 << 20  # a BAR's size counts for nothing here, and the machine has little room
 _GUESS = 0x10000
-_ROM, _CLASS, _REGION = 0x30, 0x0B, 0xFC
+_ROM, _SUBCLASS, _CLASS, _REGION = 0x30, 0x0A, 0x0B, 0xFC
 _NO_CLASS, _HOST_BRIDGE = b"\0\0", b"\0\x06"
 _ALLOCATION, _DISPLAY, _INTEL = 0x14, 0x03, b"\x86\x80"
 _EXTENDED, _SRIOV, _CONTROL, _VF_ENABLE = 0x100, 0x10, 8, 0x01
@@ -52,6 +52,9 @@ def _image(name: str, one: capture.Capture) -> Image:
         if head & 0xFFFF == _SRIOV:
             value[at + _CONTROL] &= ~_VF_ENABLE  # nobody has yet told a function that is new to have virtual ones
         at, left = head >> 20 & 0xFFC, left - 1
+    if value[_SUBCLASS : _CLASS + 1] == _NO_CLASS:
+        # As for a host bridge, Linux finds no room for BARs, and then ACPI's hot plug takes the function away again.
+        value[_CLASS] = 0xFF
     value[_ROM : _ROM + 4] = bytes(4)  # no expansion ROM: its size would have to answer
     for where, own in standard_chain(one.data):
         if own == _ALLOCATION:
@@ -70,8 +73,7 @@ def _image(name: str, one: capture.Capture) -> Image:
             **{index: capture.BarFact(index, size) for index, size in needed.items()},
             **{fact.index: fact for fact in (*_guessed(one.data), *one.bars)},
         }.values()
-        # Linux finds no room for the BARs of these, and then ACPI's hot plug takes them away again.
-        if fact.index < 6 and bytes(value[_CLASS - 1 : _CLASS + 1]) not in (_NO_CLASS, _HOST_BRIDGE)
+        if fact.index < 6 and value[_SUBCLASS : _CLASS + 1] != _HOST_BRIDGE
     )
     return Image(name, bytes(value), bars)
 
