@@ -310,7 +310,7 @@ def msix(entries: int) -> Made:
 def test_msix_moves_behind_what_is_in_a_bar(
     entries: int, size: int, place: str, made_of: int, table: str, pba: str
 ) -> None:
-    view = shown(msix(entries), bars=(bar(0, "mem64", size),), relocation=place)
+    view = shown(msix(entries).put(0x10, "04 00 00 00"), bars=(bar(0, "mem64", size),), relocation=place)
     check(view, 0xA4, value=table + pba, emulated="ff" * 8)
     assert [(one.index, one.size) for one in view.bars] == [(0, made_of)]
     mask = (1 << 64) - made_of
@@ -364,3 +364,9 @@ def test_power_management_has_a_length_of_its_own_since_10_0(release: str, refus
     made = Made().std(0x01, 0x80, "03 00").std(0x11, 0x84, "00 00 00 00 00 00 00 08 00 00")
     prediction = predict(Hardware(made.value, ()), f"linux-7.2/qemu-{release}")
     assert bool(prediction.refusals) == refused
+
+
+def test_msix_moves_into_a_bar_whose_register_reads_zero() -> None:
+    """Executed with 11.1.3: what is there keeps its kind, 32-bit and not prefetchable."""
+    view = shown(msix(3), bars=(bar(0, "mem32", 0x4000), bar(2, "mem32", 0x1000)), relocation="bar2")
+    check(view, 0x18, value="00 00 00 00", writable="00 e0 ff ff")

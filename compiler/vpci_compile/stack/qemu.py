@@ -193,7 +193,7 @@ class _Rewrite:
         # vfio_bar_register: the type bits are the register's own, the size is the region's.
         moved = self.relocated is not None and bar.index == self.relocated.table & 7
         held = self.image.number("value", bar.offset, 4)
-        if moved and not held:  # a BAR that x-msix-relocation makes
+        if moved and self.relocated is not None and not self.relocated.table & ~7:  # a BAR that the option makes
             held = 0x8 | (0x4 if bar.kind.value == "mem64" else 0)
         kind = held & (0x3 if held & 1 else 0xF)
         size = 8 if kind & 0x5 == 0x4 and bar.index < 5 else 4
@@ -333,6 +333,7 @@ class _Rewrite:
             # QEMU answers the pointer of every header, of those too that it drops: there a guest can write it.
             self.put(one.offset, 4, NEXT_MASK, one.next << 20, NEXT_MASK)
             (kept if self._is_shown(one) else dropped).append(one)
+        self._below_extended(raw[-1].next)
         for one, following in zip_longest(kept, kept[1:]):
             self.put(one.offset, 4, NEXT_MASK, (following.offset if following else 0) << 20)
         self._first(kept)
@@ -348,6 +349,14 @@ class _Rewrite:
                 leads = number(self.value, one.offset, 4) >> 20
                 text = f"makes the pointer lead to {leads:#x}; below it leads to {one.next:#x}"
                 self.say(one.offset, 4, text, "vfio_add_ext_cap")
+
+    def _below_extended(self, position: int) -> None:
+        """A pointer that leaves the extended space: QEMU walks on, and answers what it takes for pointers there."""
+        seen: set[int] = set()
+        while position and position < PCI_SIZE and position not in seen:
+            seen.add(position)
+            self.put(position, 4, NEXT_MASK, number(self.value, position, 4))
+            position = number(self.image.value, position, 4) >> 20 & 0xFFC
 
     def _is_shown(self, one: Extended) -> bool:
         if one.id in self.hidden:

@@ -22,6 +22,7 @@ from .chains import (
     standard_chain,
 )
 from .pci import (
+    ARI,
     CAP_LIST,
     CAP_POINTER,
     ENDPOINT,
@@ -34,9 +35,11 @@ from .pci import (
     MSI,
     MSIX,
     MULTIFUNCTION,
+    NULL,
     PCI_SIZE,
     PM,
     ROM,
+    SRIOV,
     STATUS,
 )
 from .qemu_facts import qemu
@@ -85,7 +88,8 @@ def refusals(config: ConfigSpace, bars: Sequence[Bar], place: Place, options: Qe
     if msix is not None and options.relocation == "off" and (bars or served):
         found.extend(_msix(config, msix, bars if served else _known(config, msix, bars)))
     if config.size > PCI_SIZE and config.number("value", PCI_SIZE, 4):
-        found.extend(_extended(extended_chain(config.value), rebuilt=bool(chain) and place is not Place.CONVENTIONAL))
+        rebuilt = bool(chain) and place is not Place.CONVENTIONAL
+        found.extend(_extended(config, extended_chain(config.value), rebuilt=rebuilt))
     return found
 
 
@@ -201,14 +205,26 @@ def _msix(config: ConfigSpace, one: Standard, bars: Sequence[Bar]) -> Iterator[R
         yield Refusal(one.offset + 8, "MSI-X table and PBA overlap", "QEMU says: table & pba overlap")
 
 
-def _extended(chain: list[Extended], *, rebuilt: bool) -> Iterator[Refusal]:
+def _ends_below(config: ConfigSpace, position: int) -> bool:
+    """Whether a walk that has left the extended space comes to an end there, over nothing but what QEMU drops."""
+    seen: set[int] = set()
+    while position:
+        header = config.number("value", position, 4)
+        if position >= PCI_SIZE or position in seen or header & 0xFFFF not in (NULL, ARI, SRIOV):
+            return False
+        seen.add(position)
+        position = header >> 20 & 0xFFC
+    return True
+
+
+def _extended(config: ConfigSpace, chain: list[Extended], *, rebuilt: bool) -> Iterator[Refusal]:
     """QEMU looks for capabilities along the chain in any case, and builds it anew where `rebuilt`."""
     last = chain[-1]
     if last.next and any(one.offset == last.next for one in chain):
         yield Refusal(
             last.offset + 2, f"the extended chain loops: back to {last.next:#x}", "QEMU never comes to an end"
         )
-    elif 0 < last.next < PCI_SIZE:
+    elif 0 < last.next < PCI_SIZE and not (rebuilt and _ends_below(config, last.next)):
         yield Refusal(
             last.offset + 2,
             f"a pointer of the extended chain leads to {last.next:#x}, below 0x100",
