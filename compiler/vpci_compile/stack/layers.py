@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ..ir import Bar, ConfigSpace
+from .incoming import Check
 
 
 class Change(NamedTuple):
@@ -19,13 +20,15 @@ class Change(NamedTuple):
 class View(NamedTuple):
     """What is seen above a layer, and why it is not what is below.
 
-    `bars` are those that are seen; `made` the structures that the layer adds, as (first byte, bytes, name).
+    `bars` are those that are seen; `made` the structures that the layer adds, as (first byte, bytes, name); `check` is
+    what a migration that comes in must be like, where the layer compares anything.
     """
 
     config: ConfigSpace
     changes: tuple[Change, ...]
     bars: tuple[Bar, ...] = ()
     made: tuple[tuple[int, int, str], ...] = ()
+    check: Check | None = None
 
 
 def device_image(value: bytes, writable: bytes | None = None, w1c: bytes | None = None) -> ConfigSpace:

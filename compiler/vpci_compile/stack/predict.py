@@ -12,6 +12,7 @@ from ..ir import Bar, ConfigSpace
 from . import drivers, other_vmms, qemu, qemu_facts, qemu_refusals
 from .chains import Place
 from .hardware import Hardware
+from .incoming import Check
 from .layers import Change, View, device_image
 from .linux import linux_view
 from .linux_facts import Version, linux, version
@@ -43,7 +44,8 @@ class Prediction(NamedTuple):
     """What the guest finds, and every change of the function on the way to it.
 
     `config` is the space as far as it came; where `refusals` are not empty, the stack does not show the function.
-    `made` are the structures that the VMM adds, as (first byte, bytes, name).
+    `made` are the structures that the VMM adds, as (first byte, bytes, name). `check` is what it compares when a
+    migration comes in; None where it compares nothing.
     """
 
     stack: Stack
@@ -53,6 +55,7 @@ class Prediction(NamedTuple):
     changes: tuple[Change, ...]
     refusals: tuple[Refusal, ...] = ()
     made: tuple[tuple[int, int, str], ...] = ()
+    check: Check | None = None
 
 
 def parse(name: str) -> Stack:
@@ -193,7 +196,7 @@ def _qemu(
         refusal = Refusal(error.offset, str(error), f"{error.note}: QEMU ends")
         return Prediction(stack, place, config, bars, below.changes, (refusal,))
     changes = tuple(sorted((*below.changes, *view.changes)))
-    return Prediction(stack, place, view.config, view.bars, changes, (), view.made)
+    return Prediction(stack, place, view.config, view.bars, changes, (), view.made, view.check)
 
 
 def _qemu_options(stack: Stack, words: dict[str, str], iommu: IommuFacts | None) -> QemuOptions:

@@ -90,7 +90,7 @@ class _Rewrite:
         self.emulated = bytearray(below.emulated)
         self.writable = bytearray(a & b for a, b in zip(below.writable, below.emulated, strict=True))
         self.w1c = bytearray(below.w1c)
-        self.compared = qemu_compared.Compared(below.size)
+        self.masks = qemu_compared.Masks(below.size)
         self.changes: list[Change] = []
         self.made: list[tuple[int, int, str]] = []
         self.chain = standard_chain(below.value)
@@ -126,15 +126,16 @@ class _Rewrite:
         if size < self.image.size:
             text = f"gives the guest {size} of the {self.image.size} bytes: the bus is a conventional one"
             self.say(size, self.image.size - size, text, "pci_config_size")
+        check = self.masks.check(bytes(self.value[:size]))
         config = ConfigSpace(
-            value=bytes(self.value[:size]),
+            value=check.config,
             emulated=bytes(self.emulated[:size]),
             writable=bytes(self.writable[:size]),
             w1c=bytes(self.w1c[:size]),
             forwarded=self.image.forwarded[:size],
-            compared=self.compared.mask[:size],
+            compared=check.compared,
         )
-        return View(config, tuple(sorted(self.changes)), tuple(self.bars), tuple(self.made))
+        return View(config, tuple(sorted(self.changes)), tuple(self.bars), tuple(self.made), check)
 
     def _size(self) -> int:
         return min(self.image.size, PCI_SIZE) if self.place is Place.CONVENTIONAL else self.image.size
@@ -142,7 +143,7 @@ class _Rewrite:
     # -- header ------------------------------------------------------------------------------------------------
 
     def _header(self) -> None:
-        self.compared.header()
+        self.masks.header()
         self._command()
         multifunction = self.options.multifunction
         if self.put(HEADER_TYPE, 1, MULTIFUNCTION, MULTIFUNCTION if multifunction else 0):
@@ -161,7 +162,7 @@ class _Rewrite:
         if self.put(ROM, 4, _DWORD, 0, rom):
             what = "the expansion ROM has no address yet" if rom else "there is no expansion ROM"
             self.say(ROM, 4, f"has a ROM register of its own: {what}", "vfio_pci_size_rom")
-        self.compared.rom(rom)
+        self.masks.rom(rom)
         if self.image.value[STATUS] & CAP_LIST and self.image.value[CAP_POINTER]:
             self.put(STATUS, 1, CAP_LIST, CAP_LIST)
             self.put(CAP_POINTER, 1, 0xFF, self.image.value[CAP_POINTER])
@@ -199,7 +200,7 @@ class _Rewrite:
         size = 8 if kind & 0x5 == 0x4 and bar.index < 5 else 4
         writable = (1 << 8 * size) - bar.size if bar.size else 0
         self.put(bar.offset, size, (1 << 8 * size) - 1, kind, writable)
-        self.compared.bar(bar.offset, size, bar.size or 16)
+        self.masks.bar(bar.offset, size, bar.size or 16)
 
     # -- standard capabilities ---------------------------------------------------------------------------------
 
@@ -224,7 +225,7 @@ class _Rewrite:
             if first is not None:  # of a second one QEMU answers the pointer only
                 build(first)
         whole_pm = self.options.version < qemu().since["power-management"]
-        self.compared.standard(kept, self.image.value, skip_vsc=self.options.skip_vsc, whole_pm=whole_pm)
+        self.masks.standard(kept, self.image.value, skip_vsc=self.options.skip_vsc, whole_pm=whole_pm)
         self._relinked(chain)
 
     def _relinked(self, chain: list[Standard]) -> None:
@@ -241,7 +242,7 @@ class _Rewrite:
         qemu_options.check_clique(value, at, kept)
         body = qemu_options.clique_body(self.options.clique)
         self.put(at, len(body), (1 << 8 * len(body)) - 1, int.from_bytes(body, "little"))
-        self.compared.fill(at, len(body))
+        self.masks.claim(at, len(body))
         self.made.append((at, len(body), "GPUDirect capability"))
         over = next((one for one in chain if one.offset < at < one.offset + one.room), None)
         text = f"puts the GPUDirect clique capability at {at:#x}"
@@ -337,7 +338,7 @@ class _Rewrite:
         for one, following in zip_longest(kept, kept[1:]):
             self.put(one.offset, 4, NEXT_MASK, (following.offset if following else 0) << 20)
         self._first(kept)
-        self.compared.extended(kept)
+        self.masks.extended(kept)
         if self.options.pasid is not None and all(one.id != PASID for one in raw):
             self._pasid(kept)
         for one in dropped:
@@ -373,6 +374,7 @@ class _Rewrite:
             self.put(PCI_SIZE, 4, _DWORD, first)
             return
         # An empty header stands in for the dropped one, and leads on.
+        self.masks.stub(PCI_SIZE)
         following = next((one for one in kept if one.offset != PCI_SIZE), None)
         version = self.image.number("value", PCI_SIZE, 4) & 0xF0000 if head and head.offset == PCI_SIZE else 0
         self.put(PCI_SIZE, 4, _DWORD, version | (following.offset << 20 if following else 0))
@@ -413,6 +415,5 @@ class _Rewrite:
         self.made.append((at, _PASID_BYTES, "PASID capability"))
         before = chain[place - 1]
         self.put(before, 4, NEXT_MASK, at << 20)
-        self.compared.fill(at, 6)
-        self.compared.change(at + 6, 2, 0xFFF8)
+        self.masks.pasid(at)
         self.say(at, _PASID_BYTES, f"puts a PASID capability of its own at {at:#x}", "vfio_pci_synthesize_pasid_cap")
