@@ -285,9 +285,9 @@ def test_exit_codes_and_text(tmp_path: Path) -> None:
     (tmp_path / "b.yaml").write_text(HEAD.replace("0x5678", "0x5679"))
     (tmp_path / "c.yaml").write_text(HEAD.replace("0x5678", "0x56789"))
     run = CliRunner()
-    same = run.invoke(app, ["diff", str(tmp_path / "a.yaml"), str(tmp_path / "a.yaml")])
+    same = run.invoke(app, ["diff", "--raw", str(tmp_path / "a.yaml"), str(tmp_path / "a.yaml")])
     assert (same.exit_code, same.stdout) == (0, "equal: the contracts are the same\n")
-    other = run.invoke(app, ["diff", str(tmp_path / "a.yaml"), str(tmp_path / "b.yaml")])
+    other = run.invoke(app, ["diff", "--raw", str(tmp_path / "a.yaml"), str(tmp_path / "b.yaml")])
     assert other.exit_code == 1
     assert other.stdout.splitlines() == [
         "different: 1 difference inside the contract",
@@ -299,5 +299,5 @@ def test_exit_codes_and_text(tmp_path: Path) -> None:
         f"    - 0x5678  ({tmp_path}/a.yaml:3:36)",
         f"    + 0x5679  ({tmp_path}/b.yaml:3:36)",
     ]
-    assert run.invoke(app, ["diff", str(tmp_path / "a.yaml"), str(tmp_path / "c.yaml")]).exit_code == 1
-    assert run.invoke(app, ["diff", str(tmp_path / "a.yaml")]).exit_code == 2
+    assert run.invoke(app, ["diff", "--raw", str(tmp_path / "a.yaml"), str(tmp_path / "c.yaml")]).exit_code == 1
+    assert run.invoke(app, ["diff", "--raw", str(tmp_path / "a.yaml")]).exit_code == 2

@@ -22,7 +22,8 @@ from vpci_compile.capture.collect import Taken
 from vpci_compile.capture.read import MAX_FILE
 from vpci_compile.cli.outcome import Format, State
 from vpci_compile.diagnostics import REGISTRY, Code, Failed, render_text
-from vpci_compile.emit import Options
+from vpci_compile.emit import Options, migration_json
+from vpci_compile.host.policy import Accepted
 
 ROOT = Path(__file__).parents[1]
 PAGES = ROOT / "docs/errors"
@@ -48,6 +49,8 @@ STACKS = {  # commands about kernels and VMMs
     "VPCI2101": ["predict", "VPCI2101.json", "--stack", "linux-7.2/qemu-11.1"],
     "VPCI2102": ["predict", "VPCI2102.json", "--stack", "qemu-11.1", "--option", "x-nv-gpudirect-clique=3"],
     "VPCI2103": ["predict", "VPCI2103.json", "--stack", "linux-7.2"],
+    "VPCI2315": ["diff", "VPCI2315.lspci", "VPCI2315.lspci"],
+    "VPCI2316": ["diff", "minimal", "minimal", "--policy", "VPCI2316.yaml"],
 }
 BESIDE = {  # inputs that cannot be without another code
     "VPCI1006": {"VPCI1103"},  # it ends a long list of others
@@ -90,6 +93,16 @@ def guest_that_panics(folder: Path) -> None:
     system = live.System(live.BOARDS["q35"], folder, Path("vmlinuz"), None)
     live.see(api.load("minimal").function, Path("VPCI2007.sh").absolute(), system, live.Place.PORT)
 
+
+def migrating(code: str) -> str:
+    """What SARIF says of a migration from one layout to the other; the text of `diff` has no codes."""
+    accepted = [Accepted("header.subsystem", "--ignore header.subsystem")] if code == "VPCI2314" else []
+    sides = [api.side(f"{code}{end}.yaml") for end in ("", ".dst")]
+    found = migration_json.diagnostics(api.migration(*sides, accepted).there)
+    return f"{render_text(found)}\n1 {REGISTRY[code].severity}\n"
+
+
+MIGRATING = ("VPCI2310", "VPCI2311", "VPCI2312", "VPCI2313", "VPCI2314")
 
 FROM_PYTHON: dict[str, Callable[[Path], None]] = {"VPCI1824": address_of_no_device, "VPCI2007": guest_that_panics}
 
@@ -146,6 +159,8 @@ def outcome(
         with pytest.raises(Failed) as caught:
             FROM_PYTHON[code](folder)
         return 1, f"{render_text(caught.value.diagnostics)}\n{len(caught.value.diagnostics)} error\n"
+    if code in MIGRATING:
+        return int(REGISTRY[code].severity == "error"), migrating(code)
     if code in CAPTURING:
         taken = capturing(code, folder)
         text = render_text(taken.diagnostics).replace(f"{folder}/", "")

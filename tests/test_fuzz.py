@@ -338,7 +338,8 @@ _WORDS = (
     "host.lspci", "folder", "nosuch", "", ".", "a" * 300, "0x10", "0", "-1", "0xfff", "9" * 5000, "VPCI1304", "VPCI9",
     "--slot", "00:1f.2", "-o", "out", "out/x.yaml", "--output=out", "--format", "json", "sarif", "--format=text",
     "--host-address", "3d:00.0", "0000:3d:00.0,x-vga=on", "--guest-address", "01:00.0", "--first-node", "7", "65535",
-    "--qemu-version", "9.2", "99999.1", "--left-slot", "--right-slot", "--capabilities", "--fields", "pcie",
+    "--qemu-version", "9.2", "99999.1", "--src-slot", "--dst-slot",
+    "--raw", "--all", "--strict", "--ignore", "--policy", "--capabilities", "--fields", "pcie",
     "--version", "--help", "--", "-", "--nosuch", "\x1b[31m", "\udcff", "é", "\n",
 )  # fmt: skip
 

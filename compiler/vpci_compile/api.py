@@ -18,9 +18,11 @@ from .pipeline import Compiled
 
 if TYPE_CHECKING:  # imported by the functions that need them: `check` starts faster without
     from .capture.collect import Taken
-    from .diff import Difference
+    from .diff import Difference, Outcome
     from .emit import Options
     from .host import Predicted, Realized
+    from .host.policy import Accepted
+    from .host.sides import Side
 
 LAYOUT_SUFFIXES = (".yaml", ".yml")
 StrPath = str | os.PathLike[str]
@@ -166,9 +168,45 @@ def load(path: StrPath, slot: str | None = None) -> Compiled:
     return Compiled(compiled.function, imported.diagnostics)
 
 
-def diff(left: StrPath, right: StrPath, slots: tuple[str | None, str | None] = (None, None)) -> list[Difference]:
-    """The differences between the contracts of two layouts or captures; empty when the contracts are equal."""
-    return compare(load(left, slots[0]).function, load(right, slots[1]).function)
+class Below(NamedTuple):
+    """What stands between a function and its guest: a stack ("" for the newest known), the place, the options."""
+
+    stack: str = ""
+    place: str = "port"
+    options: Mapping[str, str] = {}
+
+
+def side(path: StrPath, slot: str | None = None, below: Below | None = None) -> Side:
+    """A layout, a capture below a stack, or a JSON document of `build` or `predict`, as one side of a migration.
+
+    Raises:
+        ValueError: there is no such stack, place or option.
+        Failed: it cannot be read, the stack does not show it, or it says too little.
+    """
+    from . import capture
+    from .host import document, sides
+    from .stack import Place
+
+    below = below or Below()
+    name = os.fspath(path) if slot is None else f"{os.fspath(path)} {slot}"
+    stack, place = below.stack or sides.DEFAULT_STACK, Place(below.place)
+    if is_layout(path):
+        compiled = _compile(path)
+        return sides.of_layout(compiled.function, name, stack, below.options)._replace(diagnostics=compiled.diagnostics)
+    read = document.read(Path(path), os.fspath(path))
+    if read is not None:
+        return sides.of_document(read, name, below.stack or read.stack or stack, below.options)
+    return sides.of_capture(capture.read(Path(path), slot, os.fspath(path)), name, stack, place, below.options)
+
+
+def migration(source: Side, destination: Side, accepted: Sequence[Accepted] = ()) -> Outcome:
+    """Whether a machine with `source` can be migrated to where it has `destination`, and back; with every reason.
+
+    `accepted` are differences that an operator does not mind (host.policy).
+    """
+    from .host import migration as rules
+
+    return rules.outcome(source, destination, accepted)
 
 
 def compare(left: Function, right: Function) -> list[Difference]:

@@ -94,8 +94,8 @@ def test_every_command_takes_the_file(host: Host, run: Run) -> None:
     for arguments in (
         ["show", "a.capture", "--slot", "01:00.0"],
         ["explain", "b.capture", "0x144", "--slot", "01:00.0"],
-        ["diff", "nic.yaml", "a.capture", "--right-slot", "02:00.0"],
-        ["diff", "nic.yaml", "b.capture", "--right-slot", "01:00.0"],
+        ["diff", "--raw", "nic.yaml", "a.capture", "--dst-slot", "02:00.0"],
+        ["diff", "--raw", "nic.yaml", "b.capture", "--dst-slot", "01:00.0"],
     ):
         status, out, err = run(*arguments)
         assert status == 0 and out, (arguments, err)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ..diagnostics import Report, nearest
@@ -142,10 +142,11 @@ class Names:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A mapping with these keys, all of them and no others: key to (shape, what it means)."""
+    """A mapping with these keys, all of them and no others but `optional` ones: key to (shape, what it means)."""
 
     about: str
     keys: Mapping[str, tuple[Shape, str]]
+    optional: Mapping[str, tuple[Shape, str]] = field(default_factory=dict)
 
     def check(self, node: Node, path: Path, report: Report) -> None:
         """Report what does not fit."""
@@ -153,17 +154,18 @@ class Part:
             _wrong(node, path, "a mapping of keys", report)
             return
         meant: set[str] = set()
+        known = {**self.keys, **self.optional}
         missing = [key for key in self.keys if key not in node.value]
         for key in node.value:
-            if key not in self.keys:
+            if key not in known:
                 near = nearest(key, missing)
                 meant.update(near)
-                way_out = f"did you mean '{near[0]}'?" if near else f"known here: {', '.join(self.keys)}"
+                way_out = f"did you mean '{near[0]}'?" if near else f"known here: {', '.join(known)}"
                 report.add("VPCI1716", node.keys[key], f"{_in(path)}unknown key '{_cut(key)}'", help=way_out)
         for key in missing:
             if key not in meant:
                 report.add("VPCI1716", node.span, f"{_in(path)}'{key}' is missing", help=f"{key}: {self.keys[key][1]}")
-        for key, (shape, _) in self.keys.items():
+        for key, (shape, _) in known.items():
             if key in node.value:
                 shape.check(node.value[key], f"{path}.{key}" if path else key, report)
 
@@ -172,7 +174,10 @@ class Part:
         return {
             "description": self.about,
             "type": "object",
-            "properties": {key: {"description": about, **shape.schema()} for key, (shape, about) in self.keys.items()},
+            "properties": {
+                key: {"description": about, **shape.schema()}
+                for key, (shape, about) in {**self.keys, **self.optional}.items()
+            },
             "required": [*self.keys],
             "additionalProperties": False,
         }

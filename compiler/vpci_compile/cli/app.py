@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from .outcome import NO, Format, State, colours, complain, say
+from .outcome import Format, State, colours, complain, say
 
 if TYPE_CHECKING:
     from ..ir import Function
@@ -277,30 +277,6 @@ def explain(
     say(explanation.explain(function, at) + prediction_text.explain(changes, at))
 
 
-@app.command(cls=_Command, short_help="Compare the migration contracts of two functions.")
-def diff(
-    left: Annotated[Path, typer.Argument(metavar="LEFT", help=_FUNCTION, readable=False)],
-    right: Annotated[Path, typer.Argument(metavar="RIGHT", help="The other one.", readable=False)],
-    left_slot: Annotated[str | None, typer.Option(metavar="BDF", help="Which function of the capture LEFT.")] = None,
-    right_slot: Annotated[str | None, typer.Option(metavar="BDF", help="Which function of the capture RIGHT.")] = None,
-) -> None:
-    """Compare the migration contracts of two functions: exit 0 when they are equal, 1 when not.
-
-    \b
-    Examples:
-      vpci-compile diff old.yaml new.yaml
-      vpci-compile diff nic.yaml host.lspci --right-slot 3d:00.1
-    """
-    from .. import api
-    from ..emit import difference_text
-
-    ours, theirs = _load(left, left_slot, "--left-slot"), _load(right, right_slot, "--right-slot")
-    complain([*ours.diagnostics, *theirs.diagnostics])
-    found = api.compare(ours.function, theirs.function)
-    say(difference_text.render(found, str(left), str(right), colour=colours()))
-    raise typer.Exit(NO if found else 0)
-
-
 @app.command(cls=_Command, short_help="Print the JSON Schema of layouts, or names that layouts use.")
 def schema(
     capabilities: Annotated[
@@ -371,13 +347,13 @@ def _seen(
     return predicted.function, predicted.device, predicted.prediction.changes
 
 
-def options_of(rows: list[str] | None) -> dict[str, str]:
+def options_of(rows: list[str] | None, option: str = "--option") -> dict[str, str]:
     """`--option k=v` as a mapping."""
     words: dict[str, str] = {}
     for row in rows or ():
         key, equals, value = row.partition("=")
         if not equals or not key:
-            raise typer.BadParameter(f"'{row}' is not KEY=VALUE", param_hint="--option")
+            raise typer.BadParameter(f"'{row}' is not KEY=VALUE", param_hint=option)
         words[key] = value
     return words
 
@@ -435,4 +411,4 @@ def _address(text: str, option: str) -> str:
     return f"{segment:04x}:{bus:02x}:{device:02x}.{function}"
 
 
-from . import capture_command, live_commands, stack_commands  # noqa: E402, F401 - their commands join the application
+from . import capture_command, diff_command, live_commands, stack_commands  # noqa: E402, F401 - their commands join the application

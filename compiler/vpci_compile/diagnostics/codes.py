@@ -2,7 +2,7 @@
 
 Ranges: 10 files and YAML, 11 the language, 12 identity and header, 13 capabilities and where they stand,
 14 BARs and regions, 15 rules of single capabilities, 16 migration, 17 captures, 18 targets, 19 NUMA, 20 live functions,
-21 kernels and VMMs.
+21 kernels and VMMs, 22 many functions, 23 migrations.
 Each has a page in docs/errors/ and a smallest failing file in tests/errors/.
 """
 
@@ -156,6 +156,13 @@ _CODES = (
     Code("VPCI2112", "BAR that the host has otherwise"),
     Code("VPCI2113", "host that cannot do what the layout needs"),
     Code("VPCI2114", "host that does not say what the layout needs", "warning"),
+    Code("VPCI2310", "difference that the destination refuses"),
+    Code("VPCI2311", "change that a running guest sees", "warning"),
+    Code("VPCI2312", "compared field that may differ tomorrow", "note"),
+    Code("VPCI2313", "harmless difference", "note"),
+    Code("VPCI2314", "difference that somebody accepts", "note"),
+    Code("VPCI2315", "capture that says too little for an answer"),
+    Code("VPCI2316", "not a policy"),
 )
 
 REGISTRY: dict[str, Code] = {code.id: code for code in _CODES}

@@ -1,5 +1,6 @@
 """Comparing two functions."""
 
-from .compare import Difference, compare
+from .answer import Answer, Finding, Kind, Outcome
+from .compare import Difference, compare, compare_bits, value_text
 
-__all__ = ["Difference", "compare"]
+__all__ = ["Answer", "Difference", "Finding", "Kind", "Outcome", "compare", "compare_bits", "value_text"]

@@ -11,10 +11,11 @@ from ..ir import ROM_INDEX, Bar, BarKind, FieldAt, Function, Kind, Structure
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One thing inside the contract that is not the same.
+    """One thing that is not the same.
 
     `offset` is the first byte in question (None where the difference is not one of bytes); `left` and `right` are the
-    values for people, "" on the side that has none; the spans are the YAML lines that decided them.
+    values for people, "" on the side that has none; the spans are the YAML lines that decided them. `bits` are those
+    of the space that it is about, as a mask of the whole space; 0 where it is not about bits.
     """
 
     path: str
@@ -24,22 +25,149 @@ class Difference:
     right: str
     left_span: Span | None
     right_span: Span | None
+    bits: int = 0
 
 
 def compare(left: Function, right: Function) -> list[Difference]:
     """All differences between two contracts, by offset; empty exactly when the digests are equal."""
     if left.digest == right.digest:
         return []
-    bars = list(_bars(left, right))
-    pairs = _pairs(left, right)
-    found = [*_spaces(left, right), *bars, *_regions(left, right)]
-    sized = {difference.path.partition(".")[0] for difference in bars}
-    for one, other in pairs:
-        found.extend(_place(one, other))
-        if one and other:
-            found.extend(_fields(left, right, one, other, sized))
-    found.extend(_rest(left, right, pairs))
-    return sorted(found, key=lambda d: (d.offset is None, d.offset or 0, d.path))
+    return compare_bits(left, right, left.config.compared, right.config.compared)
+
+
+def compare_bits(left: Function, right: Function, ours: bytes, theirs: bytes) -> list[Difference]:
+    """All differences by offset: of BARs, regions and places; and of the bits that `ours` or `theirs` has.
+
+    These masks are as long as the spaces. A bit that only one of them has is a difference by itself.
+    """
+    return _Comparison(left, right, ours, theirs).run()
+
+
+class _Comparison:
+    """Two functions, and the bits of each that are to be compared."""
+
+    def __init__(self, left: Function, right: Function, ours: bytes, theirs: bytes) -> None:
+        self.left, self.right = left, right
+        self.ours, self.theirs = ours, theirs
+        size = min(left.config.size, right.config.size)
+        values = _number(left.config.value, size) ^ _number(right.config.value, size)
+        contract = _number(ours, size), _number(theirs, size)
+        self.differing = values & (contract[0] | contract[1]) | contract[0] ^ contract[1]
+        self.octets = self.differing.to_bytes(size, "little")
+
+    def run(self) -> list[Difference]:
+        left, right = self.left, self.right
+        bars = list(_bars(left, right))
+        pairs = _pairs(left, right)
+        found = [*_spaces(left, right), *bars, *_regions(left, right)]
+        sized = {difference.path.partition(".")[0] for difference in bars}
+        for one, other in pairs:
+            found.extend(_place(one, other))
+            if one and other and not self._alike(one, other):
+                found.extend(self._fields(one, other, sized))
+        found.extend(self._rest(pairs))
+        return sorted(found, key=lambda d: (d.offset is None, d.offset or 0, d.path))
+
+    def _alike(self, one: Structure, other: Structure) -> bool:
+        """Whether nothing differs in a structure that is the same on both sides: no need to look at its fields."""
+        same = (one.offset, one.length, one.capability) == (other.offset, other.length, other.capability)
+        return same and one.end <= len(self.octets) and not any(self.octets[one.offset : one.end])
+
+    def _fields(self, one: Structure, other: Structure, sized: set[str]) -> Iterator[Difference]:
+        """Fields of a structure that both sides have. `sized` names the BARs that differ as a whole: their registers
+        say the same once more.
+        """
+        left, right = self.left, self.right
+        ours = {(f.register, f.field.name): f for f in left.fields(one)}
+        theirs = {(f.register, f.field.name): f for f in right.fields(other)}
+        shift = 8 * (other.offset - one.offset)
+        registers = _base_addresses(left, right, sized) if one.kind is Kind.HEADER else ()
+        for key in dict.fromkeys((*ours, *theirs)):
+            if key[0] in registers:
+                continue
+            mine, yours = ours.get(key), theirs.get(key)
+            some = mine or yours
+            assert some is not None
+            width = max(at.width for at in (mine, yours) if at)
+            here = mine.bit if mine else some.bit - shift
+            there = yours.bit if yours else some.bit + shift
+            masks = _bits(self.ours, here, width), _bits(self.theirs, there, width)
+            contract, agreed = masks[0] | masks[1], masks[0] == masks[1]
+            if mine and yours and here + shift == there:
+                values = _bits(left.config.value, here, width), _bits(right.config.value, there, width)
+                if not (values[0] ^ values[1]) & contract and agreed:
+                    continue
+            elif not contract:
+                continue
+            a, b = value_text(left, mine), value_text(right, yours)
+            if a == b and not agreed:
+                a, b = _in_contract(a, masks[0], width), _in_contract(b, masks[1], width)
+            every = (1 << width) - 1
+            yield Difference(
+                some.path,
+                some.field.title or some.place.register.title or some.structure.title,
+                some.offset,
+                a,
+                b,
+                mine.origin if mine else None,
+                yours.origin if yours else None,
+                every << here | every << there if here >= 0 <= there else every << some.bit,
+            )
+
+    def _rest(self, pairs: list[Pair]) -> Iterator[Difference]:
+        """Bits that differ and lie in no field of either side: reserved bits, unknown ids, loose bytes."""
+        if not self.differing:
+            return
+        explained = self._explained(self.left, [one for one, _ in _elsewhere(pairs)])
+        explained |= self._explained(self.right, [other for _, other in _elsewhere(pairs)])
+        octets = (self.differing & ~explained).to_bytes(len(self.octets), "little")
+        run: list[int] = []
+        owners: tuple[Structure | None, Structure | None] = None, None
+        for offset in (offset for offset, octet in enumerate(octets) if octet):
+            here = self.left.owner(offset), self.right.owner(offset)
+            shown = any(one is not None and one.source != "hidden" for one in here)
+            if run and (offset > run[-1] + (1 if shown else _JOIN) or here != owners):
+                yield self._run(run)
+                run = []
+            run.append(offset)
+            owners = here
+        if run:
+            yield self._run(run)
+
+    def _explained(self, function: Function, elsewhere: list[Structure | None]) -> int:
+        """The bits that a field covers, or a structure that the other side has not or has elsewhere, as one number."""
+        bits = 0
+        for structure in function.structures:
+            if structure.source == "hidden":
+                continue
+            if any(structure is one for one in elsewhere):
+                bits |= _extent(structure)
+            elif any(self.octets[structure.offset : structure.end]):
+                for at in function.fields(structure):
+                    bits |= ((1 << at.width) - 1) << at.bit
+        return bits
+
+    def _run(self, run: list[int]) -> Difference:
+        first, end = run[0], run[-1] + 1
+        one, other = self.left.owner(first), self.right.owner(first)
+        owner = one or other
+        texts = [side.config.value[first:end].hex(" ") for side in (self.left, self.right)]
+        width = 8 * (end - first)
+        if texts[0] == texts[1]:
+            texts = [
+                _in_contract(text, _bits(mask, 8 * first, width), width)
+                for mask, text in zip((self.ours, self.theirs), texts, strict=True)
+            ]
+        return Difference(
+            f"{owner.name}+{first - owner.offset:#x}" if owner else f"bytes@{first:#x}",
+            f"bytes {first:#x}..{end - 1:#x}",
+            first,
+            texts[0],
+            texts[1],
+            one.origin if one else None,
+            other.origin if other else None,
+            ((1 << width) - 1) << 8 * first,
+        )
 
 
 def _spaces(left: Function, right: Function) -> Iterator[Difference]:
@@ -68,6 +196,7 @@ def _keyed(function: Function) -> dict[tuple[Kind, int, int], Structure]:
     return keyed
 
 
+_JOIN = 16  # bytes of no structure that stand so close are said together
 Pair = tuple[Structure | None, Structure | None]
 
 
@@ -75,6 +204,10 @@ def _pairs(left: Function, right: Function) -> list[Pair]:
     """The structures of both sides that are one and the same, and those that only one side has."""
     ours, theirs = _keyed(left), _keyed(right)
     return [(ours.get(key), theirs.get(key)) for key in dict.fromkeys((*ours, *theirs))]
+
+
+def _extent(structure: Structure) -> int:
+    return ((1 << 8 * structure.length) - 1) << 8 * structure.offset
 
 
 def _place(one: Structure | None, other: Structure | None) -> Iterator[Difference]:
@@ -89,46 +222,8 @@ def _place(one: Structure | None, other: Structure | None) -> Iterator[Differenc
         for s in (one, other)
     )
     spans = [s.origin if s else None for s in (one, other)]
-    yield Difference(some.name, some.title, some.offset, left, right, spans[0], spans[1])
-
-
-def _fields(left: Function, right: Function, one: Structure, other: Structure, sized: set[str]) -> Iterator[Difference]:
-    """Fields of a structure that both sides have. `sized` names the BARs that differ as a whole: their registers say
-    the same once more.
-    """
-    ours = {(f.register, f.field.name): f for f in left.fields(one)}
-    theirs = {(f.register, f.field.name): f for f in right.fields(other)}
-    shift = 8 * (other.offset - one.offset)
-    registers = _base_addresses(left, right, sized) if one.kind is Kind.HEADER else ()
-    for key in dict.fromkeys((*ours, *theirs)):
-        if key[0] in registers:
-            continue
-        mine, yours = ours.get(key), theirs.get(key)
-        some = mine or yours
-        assert some is not None
-        width = max(at.width for at in (mine, yours) if at)
-        here = mine.bit if mine else some.bit - shift
-        there = yours.bit if yours else some.bit + shift
-        masks = _bits(left, "compared", here, width), _bits(right, "compared", there, width)
-        contract, agreed = masks[0] | masks[1], masks[0] == masks[1]
-        if mine and yours and here + shift == there:
-            differ = (_bits(left, "value", here, width) ^ _bits(right, "value", there, width)) & contract
-            if not differ and agreed:
-                continue
-        elif not contract:
-            continue
-        a, b = _text(left, mine), _text(right, yours)
-        if a == b and not agreed:
-            a, b = _in_contract(a, masks[0], width), _in_contract(b, masks[1], width)
-        yield Difference(
-            some.path,
-            some.field.title or some.place.register.title or some.structure.title,
-            some.offset,
-            a,
-            b,
-            mine.origin if mine else None,
-            yours.origin if yours else None,
-        )
+    bits = (_extent(one) if one else 0) | (_extent(other) if other else 0)
+    yield Difference(some.name, some.title, some.offset, left, right, spans[0], spans[1], bits)
 
 
 def _base_addresses(left: Function, right: Function, sized: set[str]) -> set[str]:
@@ -142,12 +237,13 @@ def _base_addresses(left: Function, right: Function, sized: set[str]) -> set[str
     return names
 
 
-def _bits(function: Function, name: str, bit: int, width: int) -> int:
+def _bits(octets: bytes, bit: int, width: int) -> int:
     first, last = bit // 8, (bit + width + 7) // 8
-    return function.config.number(name, first, last - first) >> bit % 8 & ((1 << width) - 1)
+    return int.from_bytes(octets[max(first, 0) : max(last, 0)], "little") >> bit % 8 & ((1 << width) - 1)
 
 
-def _text(function: Function, at: FieldAt | None) -> str:
+def value_text(function: Function, at: FieldAt | None) -> str:
+    """The value of a field for people: in hex, and decoded where that says more; "" where there is no such field."""
     if at is None:
         return ""
     view = function.view(at.structure)
@@ -155,7 +251,7 @@ def _text(function: Function, at: FieldAt | None) -> str:
     decoded = view.decode(at.place, at.field)
     if at.place.register.blob:
         return decoded
-    raw = _bits(function, "value", at.bit, at.width)
+    raw = _bits(function.config.value, at.bit, at.width)
     same = (str(raw), f"{raw:#x}", f"{raw:0{len(decoded)}x}")
     return decoded if decoded in same[:2] else f"{raw:#x}" + ("" if decoded in same else f" ({decoded})")
 
@@ -240,67 +336,9 @@ def _regions(left: Function, right: Function) -> Iterator[Difference]:
             )
 
 
-def _rest(left: Function, right: Function, pairs: list[Pair]) -> Iterator[Difference]:
-    """Contract bits that differ and lie in no field of either side: reserved bits, unknown ids, loose bytes."""
-    explained = _explained(left, [one for one, _ in _elsewhere(pairs)])
-    explained |= _explained(right, [other for _, other in _elsewhere(pairs)])
-    a, b = left.config, right.config
-    size = min(a.size, b.size)
-    contract = _number(a.compared, size) | _number(b.compared, size)
-    differing = (_number(a.value, size) ^ _number(b.value, size)) & contract
-    differing |= _number(a.compared, size) ^ _number(b.compared, size)
-    octets = (differing & ~explained).to_bytes(size, "little")
-    run: list[int] = []
-    owners: tuple[Structure | None, Structure | None] = None, None
-    for offset in (offset for offset, octet in enumerate(octets) if octet):
-        here = left.owner(offset), right.owner(offset)
-        if run and (offset != run[-1] + 1 or here != owners):
-            yield _run(left, right, run)
-            run = []
-        run.append(offset)
-        owners = here
-    if run:
-        yield _run(left, right, run)
-
-
 def _elsewhere(pairs: list[Pair]) -> list[Pair]:
     return [(one, other) for one, other in pairs if one is None or other is None or one.offset != other.offset]
 
 
 def _number(octets: bytes, size: int) -> int:
     return int.from_bytes(octets[:size], "little")
-
-
-def _explained(function: Function, elsewhere: list[Structure | None]) -> int:
-    """The bits that a field covers, or a structure that the other side has not or has elsewhere, as one number."""
-    bits = 0
-    for structure in function.structures:
-        if structure.source == "hidden":
-            continue
-        if any(structure is one for one in elsewhere):
-            bits |= ((1 << 8 * structure.length) - 1) << 8 * structure.offset
-        for at in function.fields(structure):
-            bits |= ((1 << at.width) - 1) << at.bit
-    return bits
-
-
-def _run(left: Function, right: Function, run: list[int]) -> Difference:
-    first, end = run[0], run[-1] + 1
-    one, other = left.owner(first), right.owner(first)
-    owner = one or other
-    texts = [side.config.value[first:end].hex(" ") for side in (left, right)]
-    if texts[0] == texts[1]:
-        width = 8 * len(run)
-        texts = [
-            _in_contract(text, _bits(s, "compared", 8 * first, width), width)
-            for s, text in zip((left, right), texts, strict=True)
-        ]
-    return Difference(
-        f"{owner.name}+{first - owner.offset:#x}" if owner else f"bytes@{first:#x}",
-        f"bytes {first:#x}..{end - 1:#x}",
-        first,
-        texts[0],
-        texts[1],
-        one.origin if one else None,
-        other.origin if other else None,
-    )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from ..diagnostics import Span
 from ..ir import MASKS, Bar, FieldAt, Function, Kind, Region, Structure
-from ..stack import Prediction
+from ..stack import Check, Prediction
 from .artifact import Artifact, Options
 
 
@@ -59,9 +59,16 @@ def with_prediction(document: bytes, prediction: Prediction) -> bytes:
         "stack": _text(prediction.stack.name),
         "place": _text(prediction.place.value),
         "changes": _block("[]", rows),
+        "check": _check(prediction.check),
     }
     lines = ",\n".join(f'  "{key}": {text}' for key, text in parts.items())
     return document.removesuffix(b"\n}\n") + f",\n{lines}\n}}\n".encode()
+
+
+def _check(check: Check | None) -> str:
+    """What QEMU compares of a migration that comes in: its three masks."""
+    masks = {} if check is None else {"cmask": check.cmask, "wmask": check.wmask, "w1cmask": check.w1cmask}
+    return _block("{}", (f"{_text(name)}: {_text(mask.hex())}" for name, mask in masks.items())) if masks else "null"
 
 
 _text = json.JSONEncoder().encode

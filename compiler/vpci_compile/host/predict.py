@@ -93,14 +93,25 @@ def foretell(
     Raises:
         ValueError: no such stack or option.
     """
-    read = device.capture
+    return tell(device.capture, device.function.bars, name, place, options, pasid)
+
+
+def tell(
+    read: Capture,
+    bars: tuple[Bar, ...],
+    name: str,
+    place: Place,
+    options: Mapping[str, str],
+    pasid: Pasid | None = None,
+) -> Prediction:
+    """The same of a capture that nobody made a layout of; `bars` are those of `capture.bars`."""
     words = dict(options)
     if stack.parse(name).kernel is not None and read.driver.replace("_", "-").endswith("vfio-pci"):
         words.setdefault("driver", read.driver)
     iommu = read.host.iommu if read.host else None
     if iommu is None and pasid is not None:
         iommu = IommuFacts(pasid.width, pasid.execute, pasid.privileged, ats=True)
-    return stack.predict(device.hardware, name, place, words, iommu)
+    return stack.predict(Hardware(read.data, bars, read.virtual, read.ids), name, place, words, iommu)
 
 
 def predicted_function(device: Device, prediction: Prediction) -> Function:

@@ -7,14 +7,18 @@ from __future__ import annotations
 
 from .chains import Place
 from .hardware import Hardware
+from .incoming import Check
 from .layers import Change, View, device_image, seen
-from .predict import VMMS, Prediction, Program, Stack, known_programs, parse, predict
+from .migration import forgets, migrates, skips_vsc
+from .predict import QEMU, VMMS, Prediction, Program, Stack, known_programs, parse, predict
 from .qemu_options import Ids, OptionError, Pasid, QemuOptions
 from .qemu_refusals import Refusal
 
 __all__ = [
+    "QEMU",
     "VMMS",
     "Change",
+    "Check",
     "Hardware",
     "Ids",
     "OptionError",
@@ -27,8 +31,11 @@ __all__ = [
     "Stack",
     "View",
     "device_image",
+    "forgets",
     "known_programs",
+    "migrates",
     "parse",
     "predict",
     "seen",
+    "skips_vsc",
 ]

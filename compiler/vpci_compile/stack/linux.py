@@ -10,7 +10,7 @@ overlaps.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ..ir import ROM_INDEX, Bar, BarKind, ConfigSpace
 from . import linux_lengths
@@ -307,10 +307,10 @@ class _Shadow:
             self.emulated[position] |= MEMORY_ENABLE
             self.writable[position] |= MEMORY_ENABLE
 
-    def _rows(self, name: str) -> list[linux_lengths.Row]:
+    def _rows(self, name: str) -> Sequence[linux_lengths.Row]:
         rows = self.facts.registers(name, self.version)
         if name == "msi" and self.msi_control is not None:
-            return [*rows, *linux_lengths.msi_rows(self.msi_control)]
+            return (*rows, *linux_lengths.msi_rows(self.msi_control))
         return rows
 
     def _explained(self) -> Iterator[tuple[int, int, str]]:

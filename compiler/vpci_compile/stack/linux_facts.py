@@ -124,6 +124,12 @@ class Linux:
         self.raw_headers = {Kind(kind): tuple(ids) for kind, ids in plain["raw_headers"].items()}
         self.reads_zero = tuple((row["cap"], row["register"], tuple(row["fields"])) for row in plain["reads_zero"])
         self.regions = {(row["type"], row.get("subtype")): str(row["why"]) for row in plain["regions"]}
+        self._rows: dict[tuple[str, Version], tuple[Row, ...]] = {}
+        self._names = {
+            (kind, int(one.row["id"])): str(one.row["name"])
+            for kind, rows in self._capabilities.items()
+            for one in reversed(rows)
+        }
 
     def sure(self, release: Version, rule: str) -> str:
         """How a rule of the kernel is known for a release: its function, and executed, read, or between releases."""
@@ -170,14 +176,16 @@ class Linux:
         rows = (one.row for one in self._express if one.row["version"] == wanted and one.holds(release))
         return int(next(rows)["integrated" if integrated else "link"])
 
-    def registers(self, name: str, release: Version) -> list[Row]:
+    def registers(self, name: str, release: Version) -> tuple[Row, ...]:
         """The registers of the header or of a capability that the kernel answers in part."""
-        return [_register(one.row) for one in self._registers.get(name, ()) if one.holds(release)]
+        key = name, release
+        if key not in self._rows:
+            self._rows[key] = tuple(_register(one.row) for one in self._registers.get(name, ()) if one.holds(release))
+        return self._rows[key]
 
     def name(self, own: int, *, extended: bool) -> str:
         """What the tables call the capability with this id (the low 8 bits, as the kernel's map has them)."""
-        rows = self._capabilities["extended" if extended else "standard"]
-        return next((str(one.row["name"]) for one in rows if one.row["id"] == own), "")
+        return self._names.get(("extended" if extended else "standard", own), "")
 
     def access(self, own: int, release: Version, *, extended: bool, header: bool) -> Access:
         """How a guest gets at bytes that the kernel's map gives to `own`."""

@@ -22,6 +22,7 @@ from .qemu_refusals import Refusal
 
 KERNEL = "linux"
 QEMU = "qemu"
+VIOMMUS = ("off", "on", "smmuv3-accel")
 _NAME = re.compile(r"([a-z][a-z-]*)-([0-9]{1,4}\.[0-9]{1,3}(?:\.[0-9]+)?)")
 
 
@@ -120,6 +121,7 @@ def known_programs() -> list[Program]:
             OPTIONS,
             {
                 "viommu-pasid": "on: a vIOMMU with PASID is above the function, and the host's IOMMU has PASID",
+                "viommu": "on, or smmuv3-accel: a vIOMMU is above the function, with which nothing migrates",
                 "machine": "release of the machine type: 9.0 and older compare vendor-specific capabilities whole",
             },
         ),
@@ -201,7 +203,8 @@ def _qemu(
 
 def _qemu_options(stack: Stack, words: dict[str, str], iommu: IommuFacts | None) -> QemuOptions:
     has_pasid = switch("viommu-pasid", words.pop("viommu-pasid", "off"))
-    machine = _machine(words.pop("machine", _text(stack.release)))
+    _viommu(words.pop("viommu", "off"))
+    machine = machine_release(words.pop("machine", _text(stack.release)))
     for name in words:
         since = qemu_facts.qemu().since.get(name, (0, 0))
         if since > stack.release:
@@ -218,7 +221,13 @@ def _qemu_options(stack: Stack, words: dict[str, str], iommu: IommuFacts | None)
     return options
 
 
-def _machine(text: str) -> Version:
+def _viommu(word: str) -> None:
+    """What kind of vIOMMU is above the function decides a migration, not what a guest finds."""
+    if word not in VIOMMUS:
+        raise ValueError(f"viommu: '{word}' is none of {', '.join(VIOMMUS)}")
+
+
+def machine_release(text: str) -> Version:
     """The release in a machine type: 9.0, or pc-q35-9.0."""
     match = re.fullmatch(r"(?:[a-z0-9-]+-)?([0-9]{1,3}\.[0-9]{1,3})", text)
     if match is None:

@@ -1,0 +1,123 @@
+"""The command `diff`. Imported by `app`, which it joins."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .app import _FUNCTION, OptionsOption, PlaceOption, Where, _Command, _load, app, options_of
+from .outcome import NO, Format, State, colours, complain, say
+
+if TYPE_CHECKING:
+    from ..api import Below
+    from ..host.policy import Accepted
+    from ..host.sides import Side
+
+
+@app.command(cls=_Command, short_help="Say whether a migration would work, before it is tried.")
+def diff(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="SRC", help=f"{_FUNCTION[:-1]}; or what build or predict wrote (.json).", readable=False
+        ),
+    ],
+    destination: Annotated[Path, typer.Argument(metavar="DST", help="The same, of the destination.", readable=False)],
+    src_slot: Annotated[str | None, typer.Option(metavar="BDF", help="Which function of the capture SRC.")] = None,
+    dst_slot: Annotated[str | None, typer.Option(metavar="BDF", help="Which function of the capture DST.")] = None,
+    stack: Annotated[
+        str, typer.Option("--stack", metavar="S", help="Kernel and VMM of both sides; else the newest known.")
+    ] = "",
+    dst_stack: Annotated[str, typer.Option(metavar="S", help="Those of the destination, if others.")] = "",
+    place: PlaceOption = Where.PORT,
+    option: OptionsOption = None,
+    dst_option: Annotated[
+        list[str] | None, typer.Option(metavar="K=V", help="Another value of an option on the destination.")
+    ] = None,
+    ignore: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FIELD", help="A field that may differ: pcie.lnksta, or pcie. More than once."),
+    ] = None,
+    policy: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A file that says what may differ, and why.", readable=False)
+    ] = None,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="Compare the two contracts as they are, with no VMM in between.")
+    ] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="A change that the guest sees counts as a no.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="List what is harmless or unstable one by one.")] = False,
+    format: Annotated[  # noqa: A002 - the option's name
+        Format, typer.Option("--format", help="text, json (schemas/diff.schema.json) or sarif.")
+    ] = Format.TEXT,
+) -> None:
+    """Say whether a machine with SRC can be migrated to where it has DST: exit 0 when it can, 1 when it cannot.
+
+    The rule is the destination's, and both directions are answered. A difference is
+    rejected (the destination refuses), guest-visible (it does not, and a running guest
+    sees something change), unstable (compared and equal, and hardware changes it: a
+    refusal tomorrow) or harmless.
+
+    \b
+    Examples:
+      vpci-compile diff nic.yaml host.lspci --dst-slot 3d:00.1
+      vpci-compile diff a.capture b.capture --stack linux-6.12/qemu-10.0
+      vpci-compile diff a.capture b.capture --ignore dsn --format json
+    """
+    from .. import api
+    from ..emit import migration_json, migration_text
+
+    State.format = format
+    if raw:
+        _raw((source, src_slot), (destination, dst_slot), format)
+        return
+    words = options_of(option)
+    ours = _side(source, src_slot, "--src-slot", api.Below(stack, place.value, words))
+    others = api.Below(dst_stack or stack, place.value, {**words, **options_of(dst_option, "--dst-option")})
+    theirs = _side(destination, dst_slot, "--dst-slot", others)
+    found = api.migration(ours, theirs, _accepted(ignore, policy))
+    if format is Format.JSON:
+        equal = ours.function.digest == theirs.function.digest
+        say(migration_json.render(found, equal=equal))
+    elif format is Format.SARIF:
+        complain([*ours.diagnostics, *theirs.diagnostics, *migration_json.diagnostics(found.there)])
+    else:
+        complain([*ours.diagnostics, *theirs.diagnostics])
+        say(migration_text.render(found, colour=colours(), everything=everything))
+    if not found.there.accepted or (strict and found.there.of(migration_text.VISIBLE)):
+        raise typer.Exit(NO)
+
+
+def _raw(source: tuple[Path, str | None], destination: tuple[Path, str | None], format: Format) -> None:  # noqa: A002
+    """Two contracts, by the layouts that say them; a capture by that which `import` writes."""
+    from .. import api
+    from ..emit import difference_text
+
+    if format is not Format.TEXT:
+        raise typer.BadParameter("of raw contracts there is text only", param_hint="--raw, --format")
+    ours, theirs = _load(*source, "--src-slot"), _load(*destination, "--dst-slot")
+    complain([*ours.diagnostics, *theirs.diagnostics])
+    found = api.compare(ours.function, theirs.function)
+    say(difference_text.render(found, str(source[0]), str(destination[0]), colour=colours()))
+    raise typer.Exit(NO if found else 0)
+
+
+def _side(path: Path, slot: str | None, option: str, below: Below) -> Side:
+    from .. import api
+
+    if slot is not None and api.is_layout(path):
+        raise typer.BadParameter(f"'{path}' is a layout: it has one function", param_hint=option)
+    try:
+        return api.side(path, slot, below)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--stack, --option") from None
+
+
+def _accepted(ignore: list[str] | None, policy: Path | None) -> list[Accepted]:
+    from ..host.policy import Accepted, read
+
+    return [
+        *(Accepted(field, f"--ignore {field}") for field in ignore or ()),
+        *(read(policy, str(policy)) if policy is not None else ()),
+    ]

@@ -1,0 +1,170 @@
+"""Whether a machine with this function can be migrated to where it has that one: both directions, and every reason.
+
+The rule is the destination's: QEMU compares what comes in with what it has itself, under its own masks. What it lets
+pass a running guest may still see; what is equal today may not be tomorrow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
+
+from ..catalog import CLEARED, WRITABLE, Changes
+from ..diff import Answer, Difference, Finding, Outcome, compare_bits, value_text
+from ..diff import Kind as Means
+from ..ir import Function
+from ..stack import Check, incoming
+from . import outside, policy
+from .policy import Accepted
+from .sides import Side
+
+_OPEN = "the layout leaves it open, and QEMU compares it"
+_TAKEN_OUT = "it was taken out of the capture, and QEMU compares it"
+_NOBODYS = {Changes.HARDWARE: "the hardware changes it by itself", Changes.HOST: "the host programs it"}
+_CHANGES = {
+    Changes.HARDWARE: "equal today; the hardware changes it by itself, and QEMU compares it",
+    Changes.HOST: "equal today; the host programs it, and QEMU compares it",
+    Changes.UNIT: "equal today; every unit has its own, and QEMU compares it",
+}
+
+
+def outcome(source: Side, destination: Side, accepted: Sequence[Accepted] = ()) -> Outcome:
+    """Both directions; `accepted` are the differences that an operator does not mind."""
+    return Outcome(answer(source, destination, accepted), answer(destination, source, accepted))
+
+
+def answer(source: Side, destination: Side, accepted: Sequence[Accepted] = ()) -> Answer:
+    """The verdict on a migration from `source` to `destination`."""
+    findings = sorted([*_bytes(source, destination), *outside.findings(source, destination)], key=_order)
+    found = Answer(source.name, destination.name, destination.stack.name, (), tuple(findings))
+    found = policy.apply(found, accepted)
+    return found._replace(words=_words(source, destination, found), notes=tuple(outside.notes(source, destination)))
+
+
+_ORDER = [*Means]
+
+
+def _order(one: Finding) -> tuple[int, bool, int, str]:
+    where = one.difference.offset
+    return _ORDER.index(one.kind), where is None, where or 0, one.difference.path
+
+
+def _words(source: Side, destination: Side, found: Answer) -> tuple[str, ...]:
+    """What the destination prints: of the first byte that it refuses and nobody ignores."""
+    check = destination.check
+    rejected = 0
+    for one in found.of(Means.REJECTED):
+        rejected |= one.difference.bits
+    if check is None or not rejected:
+        return ()
+    stream = _sent(source)
+    mine = (offset for offset in incoming.refused(check, stream) if rejected >> 8 * offset & 0xFF)
+    return tuple(incoming.words(check, stream, offset) for offset in islice(mine, 1))
+
+
+def _sent(side: Side) -> bytes:
+    """The configuration space that the source's VMM sends: its own copy."""
+    return side.check.config if side.check is not None else side.function.config.value
+
+
+def _number(octets: bytes) -> int:
+    return int.from_bytes(octets, "little")
+
+
+def _bytes(source: Side, destination: Side) -> Iterator[Finding]:
+    """What the configuration spaces say, BARs and regions included."""
+    ours, theirs = source.function, destination.arriving
+    size = min(ours.config.size, theirs.config.size)
+    whole = (1 << 8 * size) - 1
+    known = _number(source.known) & _number(destination.known) & whole
+    mask = known.to_bytes(size, "little")
+    refused = _refused(destination.check, source) & known
+    settled = _settled(ours) | _settled(theirs)
+    differing = (_number(ours.config.value[:size]) ^ _number(theirs.config.value[:size])) & known
+    found = compare_bits(ours, theirs, mask.ljust(ours.config.size, b"\0"), mask.ljust(theirs.config.size, b"\0"))
+    for one in found:
+        placed = replace(
+            one,
+            left_span=source.place(one.offset, one.left_span) if one.offset is not None else one.left_span,
+            right_span=destination.place(one.offset, one.right_span) if one.offset is not None else one.right_span,
+        )
+        yield _classed(placed, refused, differing, settled, ours, destination)
+    yield from _unstable(source, destination, known)
+
+
+def _refused(check: Check | None, source: Side) -> int:
+    """The bits that the destination refuses."""
+    stream = _sent(source)
+    if check is None or len(stream) != len(check.config):
+        return 0
+    return (_number(stream) ^ _number(check.config)) & _number(check.compared)
+
+
+def _settled(function: Function) -> int:
+    """The bits that a guest writes or clears: they are its own state, and travel with it."""
+    config = function.config
+    return _number(config.writable) | _number(config.w1c)
+
+
+def _classed(
+    one: Difference, refused: int, differing: int, settled: int, function: Function, destination: Side
+) -> Finding:
+    if one.bits & refused:
+        return Finding(Means.REJECTED, one)
+    if one.path == "config_size":
+        return Finding(Means.REJECTED, one, "the two states have different lengths")
+    if one.offset is not None and one.bits and one.left and one.right:
+        rest = one.bits & differing & ~settled
+        if not rest:
+            return Finding(Means.HARMLESS, one, "the guest's own state")
+        changes = _own_change(function, rest)
+        if changes:
+            return Finding(Means.HARMLESS, one, changes)
+    return Finding(Means.VISIBLE, one, outside.why(one) if destination.check is not None and not one.bits else "")
+
+
+def _own_change(function: Function, bits: int) -> str:
+    """Why nobody relies on these bits, where that is so for all of them."""
+    first, last = (bits & -bits).bit_length() - 1, bits.bit_length() - 1
+    left = bits
+    why = ""
+    for offset in range(first // 8, last // 8 + 1):
+        for at in function.fields_at(offset):
+            one = at.field
+            if one.changes in _NOBODYS:
+                why = _NOBODYS[one.changes]
+            elif one.access in WRITABLE or one.access in CLEARED:
+                why = "the guest's own state"
+            else:
+                continue
+            left &= ~(((1 << at.width) - 1) << at.bit)
+    return "" if left else why
+
+
+def _unstable(source: Side, destination: Side, known: int) -> Iterator[Finding]:
+    """Fields that are compared, that nobody refuses today, and that may differ tomorrow."""
+    if destination.check is None:
+        return
+    function = destination.function
+    compared = _number(destination.check.compared)
+    live = ~_number(function.config.emulated)
+    refused = _refused(destination.check, source)
+    for structure in function.structures:
+        extent = ((1 << 8 * structure.length) - 1) << 8 * structure.offset
+        if structure.source == "hidden" or not compared & extent:
+            continue
+        for at in function.fields(structure):
+            bits = ((1 << at.width) - 1) << at.bit & compared
+            if not bits:
+                continue
+            if bits & ~known:
+                why = _OPEN if source.is_layout or destination.is_layout else _TAKEN_OUT
+            elif at.field.changes is not None and bits & live and not bits & refused:
+                why = _CHANGES[at.field.changes]
+            else:
+                continue
+            title = at.field.title or at.place.register.title or structure.title
+            text = value_text(function, at)
+            span = destination.place(at.offset, at.origin)
+            yield Finding(Means.UNSTABLE, Difference(at.path, title, at.offset, text, text, None, span, bits), why)

@@ -1,0 +1,111 @@
+"""One side of a migration: a layout, a capture below a stack, or a JSON document of either."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from .. import capture, stack
+from ..capture import Capture
+from ..diagnostics import Diagnostic, Report, Severity, Span
+from ..ir import Function
+from ..stack import Check, Place, Stack
+from ..stack.qemu_layout import layout_check
+from .document import Document
+from .found import found
+from .predict import tell
+
+DEFAULT_STACK = "linux-7.2/qemu-11.1"
+_UNREAD = ("VPCI1705", "VPCI1706", "VPCI1707", "VPCI1708", "VPCI1726")
+"""Warnings of a capture after which nobody can say what a guest sees."""
+
+
+class Side(NamedTuple):
+    """A function as a guest sees it, and what its VMM does with one that comes in.
+
+    `function` is what the guest of the source has; `arriving` what a guest finds here after it came from elsewhere.
+    `check` is None where the VMM compares nothing. `known` has the bits whose values are facts: a layout leaves its
+    volatile fields open, a capture what was taken out of it.
+    """
+
+    name: str
+    function: Function
+    stack: Stack
+    check: Check | None
+    known: bytes
+    arriving: Function
+    capture: Capture | None = None
+    options: Mapping[str, str] = {}
+    diagnostics: tuple[Diagnostic, ...] = ()
+
+    @property
+    def is_layout(self) -> bool:
+        """Whether a person wrote it: it says where the guest has it, and what stands behind its BARs."""
+        return self.capture is None
+
+    def place(self, offset: int, span: Span | None) -> Span | None:
+        """Where the byte at `offset` stands: in the capture, else where the layout says it."""
+        return span if self.capture is None else self.capture.place(offset)
+
+
+def of_layout(function: Function, name: str, below: str, options: Mapping[str, str]) -> Side:
+    """The side of a layout, shown by the VMM of the stack `below`.
+
+    Raises:
+        ValueError: no such stack.
+    """
+    parsed = stack.parse(below)
+    config = function.config
+    known = bytes(compared | emulated for compared, emulated in zip(config.compared, config.emulated, strict=True))
+    check = None
+    if parsed.vmm == stack.QEMU:
+        check = layout_check(function, parsed.release, skip_vsc=stack.skips_vsc(parsed, options))
+    return Side(name, function, parsed, check, known, function, options=options)
+
+
+def of_document(read: Document, name: str, below: str, options: Mapping[str, str]) -> Side:
+    """The side of a JSON document: a layout's function, or a prediction.
+
+    Raises:
+        ValueError: no such stack.
+    """
+    if not read.stack:
+        return of_layout(read.function, name, below, options)
+    function = read.function
+    known = b"\xff" * function.config.size
+    return Side(name, function, stack.parse(below), read.check, known, function, options=options)
+
+
+def of_capture(read: Capture, name: str, below: str, place: Place, options: Mapping[str, str]) -> Side:
+    """The side of a captured function below a stack.
+
+    Raises:
+        ValueError: no such stack or option.
+        Failed: VPCI2101 (the stack does not show it), VPCI2315 (too little of it was captured).
+    """
+    report = Report()
+    for one in read.diagnostics:
+        if one.code in _UNREAD:
+            message = f"too little was captured to say what a migration does: {one.message}"
+            report.add("VPCI2315", one.span, message, help=one.helps)
+        elif one.severity is not Severity.NOTE:
+            report.diagnostics.append(one)
+    report.stop_on_errors()
+    bars = capture.bars(read)
+    prediction = tell(read, bars, below, place, options)
+    for refusal in prediction.refusals:
+        message = f"{prediction.stack.name} does not show this function: {refusal.message}"
+        report.add("VPCI2101", read.place(refusal.offset), message, note=refusal.note, help=refusal.help or ())
+    report.stop_on_errors()
+    function = found(name, prediction.config, prediction.bars, place.value, read.place, read.data)
+    arriving = function
+    if stack.forgets(prediction.stack):
+        later = tell(read, bars, below, place, {**options, "restored": "on"})
+        arriving = found(name, later.config, later.bars, place.value, read.place, read.data)
+    known = bytearray(b"\xff" * prediction.config.size)
+    for first, end in read.missing:
+        known[first:end] = bytes(max(0, min(end, len(known)) - first))
+    return Side(
+        name, function, prediction.stack, prediction.check, bytes(known), arriving, read, options,
+        tuple(report.sorted()),
+    )  # fmt: skip
