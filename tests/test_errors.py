@@ -52,10 +52,19 @@ STACKS = {  # commands about kernels and VMMs
     "VPCI2315": ["diff", "VPCI2315.lspci", "VPCI2315.lspci"],
     "VPCI2316": ["diff", "minimal", "minimal", "--policy", "VPCI2316.yaml"],
 }
+LIBRARIES = {  # what needs a library of the user's
+    "VPCI1120": ["--library", "no-such-library"],
+    "VPCI1122": ["--library", "VPCI1122.library"],
+    "VPCI1333": ["--library", "VPCI1333.library"],
+}
 BESIDE = {  # inputs that cannot be without another code
     "VPCI1006": {"VPCI1103"},  # it ends a long list of others
     "VPCI1708": {"VPCI1720"},  # a function that reads as ones has ones everywhere
     "VPCI1713": {"VPCI1720"},  # its header is none that is known
+    "VPCI1331": {"VPCI1330"},  # a rule about quirks names the quirk
+    "VPCI1332": {"VPCI1330"},
+    "VPCI1334": {"VPCI1330"},
+    "VPCI2102": {"VPCI1330"},  # only an NVIDIA GPU has a clique, and those have a quirk
     "VPCI1714": {"VPCI1720", "VPCI1721"},  # the copy of a header is no capability
 }
 
@@ -122,7 +131,7 @@ CAPTURING = ("VPCI1726", "VPCI1727", "VPCI1728", "VPCI1729")
 
 
 def input_of(code: str) -> Path | None:
-    return next((path for path in sorted(CASES.glob(f"{code}*")) if path.suffix != ".txt"), None)
+    return next((path for path in sorted(CASES.glob(f"{code}*")) if path.suffix not in (".txt", ".library")), None)
 
 
 def command(code: str, folder: Path) -> list[str]:
@@ -141,7 +150,8 @@ def command(code: str, folder: Path) -> list[str]:
         return ["build", f"{code}.yaml", "-o", str(folder / "out"), *ON_A_HOST, f"{code}.host.json"]
     if code.startswith("VPCI18"):
         return ["build", path.name, "-o", str(folder / "out"), *OPTIONS.get(code, [])]
-    return ["import" if code.startswith("VPCI17") else "check", path.name, *OPTIONS.get(code, [])]
+    rest = ["import" if code.startswith("VPCI17") else "check", path.name, *OPTIONS.get(code, [])]
+    return [*LIBRARIES.get(code, []), *rest]
 
 
 @pytest.fixture(autouse=True)

@@ -11,13 +11,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from . import loader, pipeline, resources
+from . import loader, pipeline
+from .catalog import libraries
 from .diagnostics import Diagnostic, Report, Source, failure, nearest, whole_file
 from .ir import Function
 from .pipeline import Compiled
 
 if TYPE_CHECKING:  # imported by the functions that need them: `check` starts faster without
     from .capture.collect import Taken
+    from .capture.free import Offer, Run, Space
     from .diff import Difference, Outcome
     from .emit import Options
     from .host import Predicted, Realized
@@ -75,7 +77,11 @@ def check(path: StrPath, options: Options | None = None) -> Compiled:
 def _compile(path: StrPath) -> Compiled:
     shipped = _shipped(path)
     if shipped is None and not loader.exists(Path(path)):
-        near = nearest(os.fspath(path), resources.layouts())
+        there = libraries.versions(os.fspath(path))
+        if there:
+            message = f"there is no such version of this layout: '{os.fspath(path)}'"
+            raise failure("VPCI1121", whole_file(os.fspath(path)), message, help=f"versions of it: {', '.join(there)}")
+        near = nearest(os.fspath(path), libraries.layouts())
         if near:
             message = f"there is no file and no shipped layout '{os.fspath(path)}'"
             raise failure("VPCI1001", whole_file(os.fspath(path)), message, help=f"did you mean '{near[0]}'?")
@@ -228,6 +234,31 @@ def capture_host(
 
     kernel = vfio_probe.Linux() if vfio else None
     return collect.take(slots, vfio=kernel, redacted=redact, sysfs=Path(sysfs))
+
+
+class Free(NamedTuple):
+    """What of the captured spaces is free: each by itself, all together, and the place for a PASID structure."""
+
+    spaces: tuple[Space, ...]
+    together: tuple[Run, ...]
+    pasid: Offer
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def free(paths: Sequence[StrPath], slots: Sequence[str] = ()) -> Free:
+    """Which bytes of the captured functions are free; `slots` names the function of each capture, or is empty."""
+    from . import capture
+    from .capture import free as freely
+    from .passes import quirks
+
+    report, spaces = Report(), []
+    for path, slot in zip(paths, slots or (None,) * len(paths), strict=True):
+        read = capture.read(Path(path), slot, os.fspath(path))
+        report.diagnostics.extend(read.diagnostics)
+        quirks.applied(capture.quirks_of(read), read.origin, report)
+        one = freely.space(read)
+        spaces.append(replace(one, label=f"{os.fspath(path)}{f' {read.slot}' if slot else ''}"))
+    return Free(tuple(spaces), tuple(freely.together(spaces)), freely.pasid(spaces), tuple(report.sorted()))
 
 
 PREDICTION_SUFFIXES = (".json", ".bin", ".lspci")

@@ -11,7 +11,8 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from . import loader, passes, resources, spec
+from . import loader, passes, spec
+from .catalog import libraries
 from .diagnostics import Diagnostic, Report, Source, failure
 from .ir import Function, Kind
 from .loader import Node
@@ -46,15 +47,16 @@ def compile_source(source: Source, path: Path) -> Compiled:
 
 
 def find_layout(path: Path, name: str) -> tuple[Path, str] | None:
-    """The file that the layout at `path` calls `name`: a path from there, or a shipped layout (nvidia/gh200).
+    """The file that the layout at `path` calls `name`: a path from there, or a layout of a library (nvidia/gh200@1).
 
     With it comes the path that diagnostics show: relative below the working folder.
     """
-    for candidate in (path.parent / name, resources.folder("layouts") / f"{name}.yaml"):
-        if loader.exists(candidate) and candidate.is_file():
-            below = os.path.relpath(candidate)
-            return candidate, str(candidate) if below.startswith(os.pardir) else below
-    return None
+    beside = path.parent / name
+    found = beside if loader.exists(beside) and beside.is_file() else libraries.find(name)
+    if found is None:
+        return None
+    below = os.path.relpath(found)
+    return found, str(found) if below.startswith(os.pardir) else below
 
 
 def _capture(

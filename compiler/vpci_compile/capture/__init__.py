@@ -1,6 +1,7 @@
 """Reading real functions, and writing a layout from one."""
 
 from .bar_entries import bars
+from .ids import ids, quirks_of
 from .importer import layout_text
 from .model import BarFact, Capture, Captures, HostFacts, IommuFacts
 from .read import read, read_all
@@ -13,7 +14,9 @@ __all__ = [
     "HostFacts",
     "IommuFacts",
     "bars",
+    "ids",
     "layout_text",
+    "quirks_of",
     "read",
     "read_all",
     "structures",

@@ -13,8 +13,10 @@ from collections.abc import Callable
 from ..catalog import Chain
 from ..diagnostics import REGISTRY, Diagnostic, Failed, Report, Severity
 from ..ir import Function
+from ..passes import quirks
 from . import plan as planning
 from . import write_layout
+from .ids import quirks_of
 from .model import Capture
 from .plan import Choices, Key, Plan
 
@@ -116,6 +118,7 @@ def _remarks(made: Plan) -> Report:
     """What a reader must know: it goes into the file and to the terminal."""
     report, capture = Report(), made.capture
     span = capture.origin
+    quirks.applied(quirks_of(capture), span, report)
     if capture.virtual:
         report.add("VPCI1725", span, _virtual(capture))
     if made.loose:

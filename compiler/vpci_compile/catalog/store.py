@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 from .. import loader, resources
+from . import packed
 from .model import Capability, Chain
 from .reader import capability
 from .view import View
@@ -48,33 +47,11 @@ def _ids() -> dict[tuple[Chain, int], str]:
     return {(chain, file.id): file.name for (chain, _), file in _files().items() if not file.variant}
 
 
-_FORM = 2  # of the cache file: another number makes it anew
-
-
 @cache
 def _packed() -> dict[str, dict[str, str]]:
-    """The catalogue in its fast form: from the wheel, or from the cache that a checkout keeps of its YAML files."""
-    path = resources.folder("schemas") / PACKED
-    return json.loads(path.read_bytes()) if path.is_file() else _cached()
-
-
-def _cached() -> dict[str, dict[str, str]]:
-    """The catalogue of a checkout, from a cache file that is written anew when a YAML file changed."""
-    state: list[object] = [_FORM]
-    state += [
-        [entry.name, entry.stat().st_mtime_ns, entry.stat().st_size]
-        for chain in Chain
-        for entry in sorted(os.scandir(_root() / chain), key=lambda entry: entry.name)
-    ]
-    path = resources.cache_file(PACKED)
-    if path is not None:
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # no cache yet, or not one of ours
-            kept = json.loads(path.read_bytes())
-            if kept["state"] == state:
-                return kept["catalogue"]  # type: ignore[no-any-return]
-    catalogue = read_all()
-    resources.keep(PACKED, lambda: json.dumps({"state": state, "catalogue": catalogue}))
-    return catalogue
+    """The catalogue in its fast form."""
+    found: dict[str, dict[str, str]] = packed.load(PACKED, [_root() / chain for chain in Chain], read_all)
+    return found
 
 
 def _root() -> Path:

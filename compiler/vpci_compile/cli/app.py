@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from .. import resources
 from .outcome import Format, State, colours, complain, say
 
 if TYPE_CHECKING:
@@ -317,7 +318,18 @@ def schema(
 def _root(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    library: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--library",
+            metavar="DIR",
+            help="A library of your own: layouts and quirks/*.yaml. May be given more than once; or VPCI_LIBRARY.",
+            readable=False,
+        ),
+    ] = None,
 ) -> None:
+    if library:
+        resources.use_libraries(library)
     if version:
         from importlib.metadata import version as installed
 
@@ -367,7 +379,6 @@ def _load(path: Path, slot: str | None, option: str) -> Compiled:
 
 
 def _page(code: str) -> str:
-    from .. import resources
     from ..diagnostics import REGISTRY, nearest
 
     if code not in REGISTRY:
@@ -411,4 +422,4 @@ def _address(text: str, option: str) -> str:
     return f"{segment:04x}:{bus:02x}:{device:02x}.{function}"
 
 
-from . import capture_command, diff_command, live_commands, stack_commands  # noqa: E402, F401 - their commands join the application
+from . import capture_command, diff_command, library_commands, live_commands, stack_commands  # noqa: E402, F401 - their commands join the application

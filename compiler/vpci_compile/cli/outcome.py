@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterable
 from enum import StrEnum
 
+from .. import resources
 from ..diagnostics import Diagnostic, Failed, Severity, printable, render_json, render_sarif, render_text
 
 FINE, NO, USAGE, OUR_FAULT = 0, 1, 2, 70
@@ -97,6 +98,8 @@ def guarded(run: Callable[[], object]) -> int:
         return NO
     except Exception as fault:
         return _our_fault(fault)
+    finally:
+        resources.use_libraries(None)
     return status
 
 

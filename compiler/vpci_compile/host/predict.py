@@ -16,6 +16,8 @@ from ..pipeline import Compiled
 from ..stack import Hardware, Pasid, Place, Prediction
 from . import hazards
 
+QUIRK = "VPCI1330"
+
 
 class Device(NamedTuple):
     """A function as it was captured: its capture, the layout of it, and what a stack finds of it."""
@@ -69,7 +71,7 @@ def predict(device: Device, name: str, place: Place, options: Mapping[str, str])
     report = Report()
     # What the importer notes of single bytes matters to whoever writes a layout, not here.
     said = device.compiled.diagnostics
-    report.diagnostics.extend(one for one in said if one.severity is not Severity.NOTE)
+    report.diagnostics.extend(one for one in said if one.severity is not Severity.NOTE or one.code == QUIRK)
     for one in prediction.refusals:
         span = device.capture.place(one.offset)
         message = f"{prediction.stack.name} does not show this function: {one.message}"

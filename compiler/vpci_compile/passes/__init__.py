@@ -7,7 +7,19 @@ from typing import TYPE_CHECKING
 from ..diagnostics import REGISTRY, Report, nearest
 from ..ir import Function, Guest, Kind, Origin, Physical, Structure, Style
 from ..loader import Node
-from . import bars, chains, check_capture, check_header, check_migration, check_rules, check_space, drafts, image, place
+from . import (
+    bars,
+    chains,
+    check_capture,
+    check_header,
+    check_migration,
+    check_rules,
+    check_space,
+    drafts,
+    image,
+    place,
+    quirks,
+)
 from .work import Draft, Work
 
 if TYPE_CHECKING:
@@ -27,6 +39,7 @@ def compile_function(
     """
     _accepted(layout, tree, report)
     work = drafts.draft_all(layout, tree, report, captured, physical)
+    work.quirks = quirks.of_device(layout, physical)
     bars.build(work)
     report.stop_on_errors()
     place.place(work)
@@ -34,6 +47,7 @@ def compile_function(
     check_header.check(work)
     check_space.check(work)
     check_capture.check(work)
+    quirks.check(work)
     chains.check(work)
     check_rules.check(work)
     config = image.compose(work)

@@ -16,7 +16,7 @@ _CLAUSE = {Chain.STANDARD: "PCI 3.0 6.7", Chain.EXTENDED: "PCIe 6.0 7.6.1"}
 
 
 def check(work: Work) -> None:
-    """Report VPCI1301..1304, 1309..1314, 1317."""
+    """Report VPCI1301..1304, 1309..1314, 1317, 1331."""
     for draft in work.placed:
         if draft.chain is Chain.STANDARD or work.size > PCI_SIZE:
             _bounds(work, draft)
@@ -239,6 +239,7 @@ def _physical(work: Work) -> None:
             _not_there(work, draft, own)
     for run in _made(work):
         _over_device(work, run)
+        _over_quirk(work, run)
 
 
 def _made(work: Work) -> list[_Run]:
@@ -304,6 +305,21 @@ def _over_device(work: Work, run: _Run) -> None:
                 help=_elsewhere(work, run),
             )
             return
+
+
+def _over_quirk(work: Work, run: _Run) -> None:
+    for quirk in work.quirks:
+        for row in quirk.taken(work.size):
+            if row.start < run.end and run.start < row.end:
+                work.report.add(
+                    "VPCI1331",
+                    run.span,
+                    f"{run.at} {run.verb('cover')} {row.start:#x}..{row.end - 1:#x}: {row.what}",
+                    text=f"needs {run.shown}",
+                    note=f"quirk {quirk.name}: {quirk.about} ({quirk.source})",
+                    help=_elsewhere(work, run),
+                )
+                return
 
 
 def _called(chain: Chain, number: int) -> str:

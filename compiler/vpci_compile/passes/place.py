@@ -3,8 +3,8 @@
 Pinned structures come first and never move. The others follow in the order of the list, so one that is added at the end
 moves none: standard structures and the head of the extended chain into the first gap that fits, other extended ones
 into the last, away from the device's own, whose registers often go on behind the length that they state. Nothing is
-placed over reserved ranges, over bytes that the device uses, or (where a capture is known) over bytes of the device
-that do not read as zero.
+placed over reserved ranges, over bytes that the device uses or that a quirk of it names, or (where a capture is known)
+over bytes of the device that do not read as zero.
 """
 
 from __future__ import annotations
@@ -66,6 +66,9 @@ def _taken(work: Work) -> bytearray:
             _take(taken, offset, offset + length)
         for start, end in work.physical.used:
             _take(taken, start, end)
+    for quirk in work.quirks:
+        for row in quirk.taken(work.size):
+            _take(taken, row.start, row.end)
     for offset, octet in enumerate(work.physical_bytes[: work.size]):
         taken[offset] |= octet != 0
     return taken

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..catalog import Capability, Chain, View
+from ..catalog.quirks import Quirk
 from ..diagnostics import Report, Span
 from ..ir import Bar, Physical, Region
 from ..loader import Node
@@ -80,6 +81,7 @@ class Work:
     extended: list[Draft]
     physical: Physical | None
     physical_bytes: bytes
+    quirks: tuple[Quirk, ...] = ()
     bars: list[Bar] = field(default_factory=list)
     regions: list[Region] = field(default_factory=list)
 

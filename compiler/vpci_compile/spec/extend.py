@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from .. import resources
+from ..catalog import libraries
 from ..diagnostics import Report, Span, nearest
 from ..loader import Node, Scalar, load
 
@@ -46,8 +46,13 @@ def _with_bases(tree: Node, path: Path, find: Finder, report: Report, seen: tupl
     if not isinstance(inner.value, str):
         return tree  # the language's own check says what is wrong with it
     found = find(path, inner.value)
+    if found is None and libraries.versions(inner.value):
+        there = ", ".join(libraries.versions(inner.value))
+        message = f"there is no such version of this layout: '{inner.value}'"
+        report.add("VPCI1121", inner.span, message, help=f"versions of it: {there}")
+        return tree
     if found is None:
-        near = nearest(inner.value, resources.layouts())
+        near = nearest(inner.value, libraries.layouts())
         report.add(
             "VPCI1104",
             inner.span,

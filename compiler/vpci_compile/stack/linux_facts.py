@@ -9,6 +9,8 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from .. import loader, resources
+from ..catalog import quirks
+from ..catalog.quirks import Ids, QuirkKind
 from ..ir import Bar, BarKind, Beyond, Caching, Enable, Kind
 
 Version = tuple[int, int]
@@ -110,8 +112,6 @@ class Linux:
         self._capabilities = {kind: [_dated(row) for row in rows] for kind, rows in plain["capabilities"].items()}
         self._registers = {name: [_dated(row) for row in rows] for name, rows in plain["registers"].items()}
         self._express = [_dated(row) for row in plain["pcie_length"]]
-        self._clamps = {(row["vendor"], row["device"]): int(row["size"]) for row in plain["config_size"]}
-        self._no_intx = {(row["vendor"], device) for row in plain["no_intx"] for device in row["devices"]}
         self._denied = [_dated(row) for row in plain["denylist"]]
         self.last_standard = int(plain["last_id"]["standard"])
         self.last_extended = int(plain["last_id"]["extended"])
@@ -144,7 +144,8 @@ class Linux:
 
     def clamp(self, vendor: int, device: int) -> int | None:
         """Bytes of configuration space that the kernel uses of such a device, if that is less than there are."""
-        return self._clamps.get((vendor, device))
+        sizes = [quirk.size for quirk in quirks.of_linux(Ids(vendor, device), QuirkKind.CONFIG_SIZE)]
+        return min(sizes, default=None)
 
     def is_denied(self, vendor: int, device: int, release: Version) -> bool:
         """Whether the driver vfio-pci does not take such a device."""
@@ -153,7 +154,7 @@ class Linux:
 
     def has_no_intx(self, vendor: int, device: int) -> bool:
         """Whether the kernel never uses INTx of such a device."""
-        return (vendor, device) in self._no_intx
+        return bool(quirks.of_linux(Ids(vendor, device), QuirkKind.NO_INTX))
 
     def standard_row(self, own: int, release: Version) -> Capability | None:
         """The standard capability `own`, where it is visible."""

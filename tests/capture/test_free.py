@@ -1,0 +1,178 @@
+"""`free` never offers what a capture uses: judged by the bytes of every capture, read here without our reader."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from compiling import ROOT
+from vpci_compile import api, cli
+from vpci_compile.capture.free import PASID_BYTES, State
+from vpci_compile.diagnostics import Failed
+
+OWN = sorted((ROOT / "tests/captures").glob("*.lspci"))
+SHARED = ROOT.parent / "shared" / "captures"
+_ROW = re.compile(r"^([0-9a-f]{2,3}): ((?:[0-9a-f]{2} ){15}[0-9a-f]{2})\s*$", re.MULTILINE)
+
+
+def functions(path: Path) -> dict[str, dict[int, int]]:
+    """Slot -> offset -> byte, of lspci text."""
+    found: dict[str, dict[int, int]] = {}
+    for block in re.split(r"\n\n+", path.read_text(encoding="utf-8", errors="replace")):
+        head = re.match(r"(?:[0-9a-f]{4,8}:)?[0-9a-f]{2}:[0-9a-f]{2}\.[0-7](?= )", block)
+        if head:
+            rows = {int(at, 16): bytes.fromhex(octets) for at, octets in _ROW.findall(block)}
+            found[head[0]] = {at + number: octet for at, row in rows.items() for number, octet in enumerate(row)}
+    return found
+
+
+def cases() -> Iterator[tuple[Path, str, dict[int, int]]]:
+    for path in [*OWN, *(sorted(SHARED.glob("*.lspci")) if SHARED.is_dir() else [])]:
+        for slot, octets in functions(path).items():
+            if octets:
+                yield path, slot, octets
+
+
+CASES = list(cases())
+
+
+def test_it_never_offers_a_byte_that_is_used() -> None:
+    judged = 0
+    for path, slot, octets in CASES:
+        try:
+            found = api.free([path], [slot])
+        except Failed:
+            continue  # the reader refuses it: other tests say why
+        judged += 1
+        runs = found.spaces[0].runs
+        assert runs[0].start == 0 and all(one.end == after.start for one, after in pairwise(runs))
+        for run in runs:
+            if run.state is State.FREE:
+                assert run.start >= 0x40 and all(octets.get(at) == 0 for at in range(run.start, run.end)), (path, run)
+                assert run.start % 4 == 0 and run.end % 4 == 0
+            else:
+                assert run.why
+        offer = found.pasid
+        if offer.at is not None:
+            assert offer.at % 4 == 0 and 0x100 < offer.at <= 0x1000 - PASID_BYTES
+            assert not any(octets.get(at) for at in range(offer.at, offer.at + PASID_BYTES))
+            assert 0x100 not in octets or any(octets[at] for at in range(0x100, 0x104))  # a list that it can join
+    assert judged >= len(OWN)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.sampled_from(OWN), min_size=2, max_size=4, unique=True))
+def test_of_several_it_offers_what_is_free_on_all(paths: list[Path]) -> None:
+    slots = [next(iter(functions(path))) for path in paths]
+    found = api.free(paths, slots)
+    free = [
+        {at for run in api.free([path], [slot]).spaces[0].runs if run.state is State.FREE for at in range(*run[:2])}
+        for path, slot in zip(paths, slots, strict=True)
+    ]
+    together = {at for run in found.together if run.state is State.FREE for at in range(run.start, run.end)}
+    assert together == set.intersection(*free)
+    if found.pasid.state is State.FREE:
+        assert found.pasid.at is not None
+        assert set(range(found.pasid.at, found.pasid.at + PASID_BYTES)) <= together
+
+
+# -- made-up functions ---------------------------------------------------------------------------------------------
+
+
+def made(folder: Path, name: str = "one", size: int = 4096, **octets: str) -> Path:
+    """A PCI Express endpoint with AER at 0x100, and bytes at offsets (at_f00="01")."""
+    data = bytearray(size)
+    data[0:16] = bytes.fromhex("34 12 78 56 06 00 10 00 00 00 00 ff 00 00 00 00")
+    data[0x34] = 0x40
+    data[0x40:0x44] = bytes.fromhex("10 00 02 00")
+    if size > 0x100:
+        data[0x100:0x104] = bytes.fromhex("01 00 02 00")
+    for key, text in octets.items():
+        at = int(key.removeprefix("at_"), 16)
+        data[at : at + len(bytes.fromhex(text))] = bytes.fromhex(text)
+    path = folder / f"{name}.bin"
+    path.write_bytes(data)
+    return path
+
+
+def test_the_place_of_qemu_comes_first(tmp_path: Path) -> None:
+    assert api.free([made(tmp_path)]).pasid == (0xFF8, State.FREE, "")
+
+
+def test_another_place_says_why(tmp_path: Path) -> None:
+    offer = api.free([made(tmp_path, at_ffc="01"), made(tmp_path, "two", at_ff0="01")]).pasid
+    assert offer.at == 0xFF4 and offer.state is State.FREE
+    assert offer.instead.endswith("one.bin") and "does not read as 0" in offer.instead
+
+
+def test_an_unknown_capability_may_be_long(tmp_path: Path) -> None:
+    """id 0x7f at 0x200, after AER; nobody knows where it ends."""
+    path = made(tmp_path, at_100="01 00 02 20", at_200="7f 00 01 00")
+    found = api.free([path])
+    assert found.pasid.at == 0x1F8 and found.pasid.state is State.FREE  # the last ones before it
+    assert "nobody knows how long" in found.pasid.instead
+    states = {run.start: run.state for run in found.together}
+    assert states[0x204] is State.UNPROVEN and states[0x148] is State.FREE
+
+
+def test_a_list_that_breaks_off_proves_nothing(tmp_path: Path) -> None:
+    found = api.free([made(tmp_path, at_100="01 00 02 10")])  # its pointer leads back to it
+    assert not any(run.state is State.FREE and run.start >= 0x100 for run in found.together)
+
+
+def test_what_was_not_read_is_not_proven(tmp_path: Path) -> None:
+    found = api.free([made(tmp_path, size=256)])
+    assert found.pasid.at == 0xFF8 and found.pasid.state is State.UNPROVEN
+    assert found.together[-1] == (0x100, 0x1000, State.UNPROVEN, "not in the capture")
+
+
+def test_there_may_be_no_place(tmp_path: Path) -> None:
+    full = made(tmp_path, **{f"at_{at:x}": "01" for at in range(0x148, 0x1000, 8)})
+    assert api.free([full]).pasid.at is None
+    empty = made(tmp_path, "two", at_100="00 00 00 00")
+    assert "no extended list" in api.free([empty]).pasid.instead
+
+
+def test_firmware_that_moves_capabilities_is_said(tmp_path: Path) -> None:
+    found = api.free([made(tmp_path, at_0="b3 15 1e 10")])
+    assert "quirk mlx5-vf" in found.diagnostics[0].message
+    assert not any(run.state is State.FREE for run in found.together)
+    assert found.pasid.at == 0xFF8 and found.pasid.state is State.UNPROVEN
+
+
+def test_a_quirk_is_named(tmp_path: Path) -> None:
+    found = api.free([made(tmp_path, at_0="e4 14 57 16", at_6c="00 00 18 76")])
+    named = {run.start: run.why for run in found.together if run.state is State.QUIRK}
+    assert named[0x90] == "local control (quirk broadcom-tigon3)"
+    assert all(run.state is not State.FREE or not run.start <= 0x90 < run.end for run in found.together)
+
+
+# -- the command ---------------------------------------------------------------------------------------------------
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["vpci-compile", "free", *arguments])
+    return cli.main()
+
+
+def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    one, two = str(made(tmp_path)), str(made(tmp_path, "two", at_f00="01"))
+    assert run(monkeypatch, one, two) == 0
+    text = capsys.readouterr().out
+    assert "a PASID structure (8 bytes): at 0xff8\n" in text and "0xf04..0xfff" in text
+    assert run(monkeypatch, one, two, "--format", "json") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert [row["name"] for row in document["captures"]] == [one, two]
+    assert document["pasid"] == {"at": 0xFF8, "state": "free", "why": ""}
+    assert document["together"][0] == {"range": [0, 0x3F], "state": "used", "why": f"header on {one}"}
+    assert run(monkeypatch, str(made(tmp_path, "three", at_100="00 00 00 00"))) == 1
+    assert run(monkeypatch, one, "--slot", "a", "--slot", "b") == 2
+    assert run(monkeypatch, one, "--format", "sarif") == 2
