@@ -28,11 +28,11 @@ diff -r out checkout
 "$work/venv/bin/python" - <<'PY'
 from pathlib import Path
 import vpci_compile
-from vpci_compile.catalog import store
+from vpci_compile.catalog import quirks, store
 from vpci_compile.spec import compiled
 package = Path(vpci_compile.__file__).parent
 assert "elsewhere" not in str(package) and "venv" in str(package), package
-for name in (store.PACKED, compiled.FILE):  # the forms that load fast
+for name in (store.PACKED, quirks.PACKED, compiled.FILE):  # the forms that load fast
     assert (package / "_data/schemas" / name).is_file(), name
 for name in ("py.typed", "_data/docs/errors/VPCI1304.md", "_data/templates", "_data/layouts/minimal.yaml"):
     assert (package / name).exists(), name
