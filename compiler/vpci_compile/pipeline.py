@@ -38,12 +38,21 @@ def compile_file(path: Path, shown: str | None = None) -> Compiled:
 def compile_source(source: Source, path: Path) -> Compiled:
     """Compile a layout's text; `path` is where it stands, for `extends` and captures. Raises as `compile_file`."""
     report = Report()
-    tree = spec.resolve(loader.parse(source), path, find_layout, report)
-    layout = spec.device_layout(tree, report)
+    layout, tree = typed_layout(source, path, report)
     captured, walked = _capture(layout, tree, path, report)
     physical = device.physical(layout, tree, report, captured, walked)
     function = passes.compile_function(layout, tree, report, captured, physical)
     return Compiled(function, tuple(report.sorted()))
+
+
+def typed_layout(source: Source, path: Path, report: Report) -> tuple[spec.DeviceLayout, Node]:
+    """The layout's text as a typed document with its bases below it, and the tree that it came from.
+
+    Raises:
+        Failed: with every complaint of the first stage that had errors.
+    """
+    tree = spec.resolve(loader.parse(source), path, find_layout, report)
+    return spec.device_layout(tree, report), tree
 
 
 def find_layout(path: Path, name: str) -> tuple[Path, str] | None:

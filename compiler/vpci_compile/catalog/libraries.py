@@ -7,6 +7,7 @@ it, and `quirks/*.yaml` are quirks. The user's own come first.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from .. import loader, resources
@@ -32,13 +33,18 @@ def folders() -> list[Path]:
 
 def layouts() -> dict[str, Path]:
     """Name -> file of every layout of every library: minimal, nvidia/gh200, nvidia/gh200@1."""
-    found: dict[str, Path] = {}
-    for root in (resources.folder("layouts"), *reversed(folders())):
-        for path in sorted(root.rglob("*.yaml")):
-            below = path.relative_to(root)
-            if below.parts[0] != QUIRKS:
-                found[below.with_suffix("").as_posix()] = path
-    return dict(sorted(found.items()))
+    return dict(sorted({name: path for root in reversed(_roots()) for name, path in _files(root)}.items()))
+
+
+def _roots() -> list[Path]:
+    return [*folders(), resources.folder("layouts")]
+
+
+def _files(root: Path) -> Iterator[tuple[str, Path]]:
+    for path in root.rglob("*.yaml"):
+        below = path.relative_to(root)
+        if below.parts[0] != QUIRKS:
+            yield below.with_suffix("").as_posix(), path
 
 
 def is_base(name: str) -> bool:
@@ -53,7 +59,7 @@ def find(name: str) -> Path | None:
         Failed: VPCI1122, the file of a version says another one.
     """
     plain, at, wanted = name.partition("@")
-    for root in (*folders(), resources.folder("layouts")):
+    for root in _roots():
         for candidate in (root / f"{name}.yaml", root / f"{plain}.yaml") if at else (root / f"{name}.yaml",):
             if not loader.exists(candidate) or not candidate.is_file():
                 continue
@@ -75,5 +81,17 @@ def version(path: Path) -> str:
 def versions(name: str) -> list[str]:
     """The versions that there are of a layout, newest first; `name` may have a version itself."""
     plain = name.partition("@")[0]
-    found = {version(path) for own, path in layouts().items() if own.partition("@")[0] == plain}
+    files = (row for root in _roots() for row in _files(root))
+    found = {version(path) for own, path in files if own.partition("@")[0] == plain}
     return sorted(found, key=int, reverse=True)
+
+
+def remarks(path: Path) -> tuple[str, ...]:
+    """The lines of the comment that a layout begins with, which names its sources."""
+    lines = []
+    for line in loader.read_source(path).text.splitlines():
+        if not line.startswith("#"):
+            break
+        if "yaml-language-server" not in line:
+            lines.append(line.removeprefix("#").removeprefix(" "))
+    return tuple(lines)
