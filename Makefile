@@ -68,6 +68,10 @@ schema: $(STAMP)
 	$(BIN)/vpci-compile schema > schemas/device.schema.json
 	$(BIN)/python -c 'from vpci_compile.capture.host_format import capture_schema; print(capture_schema(), end="")' \
 	    > schemas/capture.schema.json
+	$(BIN)/python -c 'from vpci_compile.emit.migration_json import diff_schema; print(diff_schema(), end="")' \
+	    > schemas/diff.schema.json
+	$(BIN)/python -c 'from vpci_compile.host.document_format import function_schema; print(function_schema(), end="")' \
+	    > schemas/function.schema.json
 
 goldens: $(STAMP)
 	VPCI_ACCEPT=1 $(BIN)/pytest -q tests/test_goldens.py tests/test_errors.py
