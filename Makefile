@@ -52,7 +52,7 @@ pytest: $(STAMP)
 
 # Predictions against the programs themselves: Linux's vfio-pci, and QEMU above it, with no hardware.
 test-stack: $(STAMP) judges
-	$(BIN)/pytest -n $(JOBS) -m stack tests/stack
+	$(BIN)/pytest -n $(JOBS) -m stack tests/stack tests/migration
 
 # The Linux that those of them need which are about PASID: Debian's own has no iommufd. Minutes; without it they are skipped.
 guest-kernel:
@@ -72,6 +72,8 @@ schema: $(STAMP)
 	    > schemas/diff.schema.json
 	$(BIN)/python -c 'from vpci_compile.host.document_format import function_schema; print(function_schema(), end="")' \
 	    > schemas/function.schema.json
+	$(BIN)/python -c 'from vpci_compile.stack.probe_format import probe_schema; print(probe_schema(), end="")' \
+	    > schemas/probe.schema.json
 
 goldens: $(STAMP)
 	VPCI_ACCEPT=1 $(BIN)/pytest -q tests/test_goldens.py tests/test_errors.py

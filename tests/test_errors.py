@@ -42,6 +42,8 @@ LIVE = {  # commands that bring a function to life; a .sh stands in for a QEMU
     "VPCI2003": ["verify", "minimal", "--qemu", "VPCI2003.sh"],
     "VPCI2004": ["verify", "VPCI2004.yaml"],
     "VPCI2005": ["serve", "VPCI2005.yaml", "--socket", "no/such/folder/x.sock"],
+    "VPCI2008": ["probe", "--device", "e1000e", "--qemu", "VPCI2008.sh"],
+    "VPCI2009": ["probe", "--device", "e1000e,id=nic", "--id", "net", "--qemu", "VPCI2009.sh"],
     "VPCI2006": ["verify", "VPCI2006.yaml", "--guest", "--kernel", "no-such-kernel"],
 }
 ON_A_HOST = ["--stack", "linux-7.2/qemu-11.1", "--host"]

@@ -323,6 +323,21 @@ def free(paths: Sequence[StrPath], slots: Sequence[str] = ()) -> Free:
 PREDICTION_SUFFIXES = (".json", ".bin", ".lspci")
 
 
+def probe(
+    qemu: StrPath | None, machine: str, devices: Sequence[str], arguments: Sequence[str], ids: Sequence[str]
+) -> str:
+    """Ask a QEMU what it takes in a migration of an emulated machine: the text of a probe file.
+
+    `devices` are its `-device` options, `arguments` others; `ids` name the functions to ask about, all devices if none.
+
+    Raises:
+        Failed: VPCI2001 (no QEMU), VPCI2002 (too old), VPCI2008 (it does not make this machine), VPCI2009 (no such id).
+    """
+    from .live import probing
+
+    return probing.probe_text(None if qemu is None else Path(qemu), machine, devices, arguments, ids)
+
+
 def predict(
     path: StrPath,
     stack: str,

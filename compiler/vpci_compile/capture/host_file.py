@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from ..diagnostics import Report, Source, failure
 from ..loader import Node, parse_json
-from . import hex_rows
+from . import hex_rows, json_text
 from .host_format import FORMAT, VERSION, VERSION_KEY
 from .model import Draft, HostFacts, IommuFacts
 from .sysfs import bar_fact
 
-_WIDTH = 118
 _MIGRATION = ("stop-copy", "p2p", "pre-copy")
 
 
@@ -24,25 +22,7 @@ _MIGRATION = ("stop-copy", "p2p", "pre-copy")
 def text(host: Mapping[str, Any], functions: Iterable[Mapping[str, Any]]) -> str:
     """The document: what fits on a line stands on one, and each row of bytes has its own."""
     document = {VERSION_KEY: VERSION, "host": host, "functions": [*functions]}
-    return f"{_text(document, '', '', 0)}\n"
-
-
-def _text(value: Any, key: str, indent: str, lead: int) -> str:
-    """A value whose first line begins at column `lead`."""
-    short = json.dumps(value)
-    if not isinstance(value, dict | list) or not value:
-        return short
-    if key != "config" and lead + len(short) < _WIDTH:
-        return short
-    inner = f"{indent}  "
-    if isinstance(value, dict):
-        names = {name: f"{inner}{json.dumps(name)}: " for name in value}
-        rows = [f"{lead}{_text(value[name], name, inner, len(lead))}" for name, lead in names.items()]
-        opening, closing = "{", "}"
-    else:
-        rows = [f"{inner}{_text(entry, '', inner, len(inner))}" for entry in value]
-        opening, closing = "[", "]"
-    return "\n".join([opening, ",\n".join(rows), f"{indent}{closing}"])
+    return json_text.render(document, rows=("config",))
 
 
 # -- reading -------------------------------------------------------------------------------------------------------

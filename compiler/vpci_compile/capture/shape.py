@@ -74,6 +74,20 @@ class Truth:
 
 
 @dataclass(frozen=True, slots=True)
+class Scalar:
+    """Text, a whole number, true or false: what is only compared."""
+
+    def check(self, node: Node, path: Path, report: Report) -> None:
+        """Report what does not fit."""
+        if not isinstance(node.value, str | int):
+            _wrong(node, path, "text, a number, true or false", report)
+
+    def schema(self) -> dict[str, Any]:
+        """As JSON Schema."""
+        return {"type": ["string", "integer", "boolean"]}
+
+
+@dataclass(frozen=True, slots=True)
 class Maybe:
     """A shape, or null: there is none, or nobody asked."""
 

@@ -422,4 +422,11 @@ def _address(text: str, option: str) -> str:
     return f"{segment:04x}:{bus:02x}:{device:02x}.{function}"
 
 
-from . import capture_command, diff_command, library_commands, live_commands, stack_commands  # noqa: E402, F401 - their commands join the application
+from . import (  # noqa: E402 - their commands join the application
+    capture_command,  # noqa: F401
+    diff_command,  # noqa: F401
+    library_commands,  # noqa: F401
+    live_commands,  # noqa: F401
+    probe_command,  # noqa: F401
+    stack_commands,  # noqa: F401
+)

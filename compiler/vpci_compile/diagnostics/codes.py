@@ -156,6 +156,8 @@ _CODES = (
     Code("VPCI2005", "socket that cannot be made"),
     Code("VPCI2006", "no guest to boot"),
     Code("VPCI2007", "guest that does not come up"),
+    Code("VPCI2008", "machine that QEMU does not make"),
+    Code("VPCI2009", "no such function in the machine"),
     Code("VPCI2101", "function that the stack does not show"),
     Code("VPCI2102", "synthesized structure over live bytes", "warning"),
     Code("VPCI2103", "hidden control in a guest's reach", "warning"),

@@ -1,0 +1,42 @@
+"""What single devices of QEMU refuse in a migration (`schemas/stacks/qemu-devices.yaml`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+
+from .. import loader, resources
+from .qemu_machine import Scalar
+
+_FILE = "qemu-devices.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Properties that must be equal; `after` the whole state was read, or before the rest of it is."""
+
+    drivers: frozenset[str]
+    differ: tuple[str, ...]
+    after: bool
+    prints: tuple[str, ...]
+    last: str
+
+    def lines(self, ours: Mapping[str, Scalar], theirs: Mapping[str, Scalar]) -> tuple[str, ...]:
+        """What QEMU prints of the first property that differs between source and destination, or nothing."""
+        for name in self.differ:
+            source, destination = ours.get(name), theirs.get(name)
+            if source != destination:
+                rows = (*self.prints, self.last)
+                return tuple(row.format(source=source, destination=destination) for row in rows)
+        return ()
+
+
+@cache
+def rules() -> tuple[Rule, ...]:
+    """All rules, in the order of the file."""
+    plain = loader.load(resources.folder("schemas") / "stacks" / _FILE, shown=_FILE).plain()
+    return tuple(
+        Rule(frozenset(row["drivers"]), tuple(row["differ"]), row["after"], tuple(row["prints"]), row["last"])
+        for row in plain["rules"]
+    )
