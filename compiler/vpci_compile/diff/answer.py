@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from typing import NamedTuple
 
 from .compare import Difference
@@ -31,20 +34,31 @@ class Finding(NamedTuple):
     ignored: str = ""
 
 
-class Answer(NamedTuple):
+@dataclass(frozen=True)
+class Answer:
     """One direction. `words` are what the destination prints when it refuses, as far as they can be foretold;
-    `notes` are about the whole."""
+    `notes` are about the whole. `differences` hold what decides; `look` finds what is equal and unstable, which takes
+    longer and decides nothing: it is called when somebody asks.
+    """
 
     source: str
     destination: str
     vmm: str
     words: tuple[str, ...]
-    findings: tuple[Finding, ...]
-    notes: tuple[str, ...] = ()
+    differences: tuple[Finding, ...]
+    notes: tuple[str, ...]
+    look: Callable[[], tuple[Finding, ...]]
+
+    @cached_property
+    def findings(self) -> tuple[Finding, ...]:
+        """Everything, what is rejected first."""
+        order = [*Kind]
+        return tuple(sorted([*self.differences, *self.look()], key=lambda one: order.index(one.kind)))
 
     def of(self, kind: Kind) -> list[Finding]:
         """The findings of one kind that nobody ignores."""
-        return [one for one in self.findings if one.kind is kind and not one.ignored]
+        rows = self.findings if kind is Kind.UNSTABLE else self.differences
+        return [one for one in rows if one.kind is kind and not one.ignored]
 
     @property
     def ignored(self) -> list[Finding]:

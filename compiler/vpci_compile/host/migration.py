@@ -36,10 +36,17 @@ def outcome(source: Side, destination: Side, accepted: Sequence[Accepted] = ()) 
 
 def answer(source: Side, destination: Side, accepted: Sequence[Accepted] = ()) -> Answer:
     """The verdict on a migration from `source` to `destination`."""
-    findings = sorted([*_bytes(source, destination), *outside.findings(source, destination)], key=_order)
-    found = Answer(source.name, destination.name, destination.stack.name, (), tuple(findings))
-    found = policy.apply(found, accepted)
-    return found._replace(words=_words(source, destination, found), notes=tuple(outside.notes(source, destination)))
+    found = sorted([*_bytes(source, destination), *outside.findings(source, destination)], key=_order)
+    differences = policy.marked(found, accepted)
+    return Answer(
+        source.name,
+        destination.name,
+        destination.stack.name,
+        _words(source, destination, differences),
+        differences,
+        tuple(outside.notes(source, destination)),
+        lambda: policy.marked(_unstable(source, destination), accepted),
+    )
 
 
 _ORDER = [*Means]
@@ -50,12 +57,13 @@ def _order(one: Finding) -> tuple[int, bool, int, str]:
     return _ORDER.index(one.kind), where is None, where or 0, one.difference.path
 
 
-def _words(source: Side, destination: Side, found: Answer) -> tuple[str, ...]:
+def _words(source: Side, destination: Side, found: Sequence[Finding]) -> tuple[str, ...]:
     """What the destination prints: of the first byte that it refuses and nobody ignores."""
     check = destination.check
     rejected = 0
-    for one in found.of(Means.REJECTED):
-        rejected |= one.difference.bits
+    for one in found:
+        if one.kind is Means.REJECTED and not one.ignored:
+            rejected |= one.difference.bits
     if check is None or not rejected:
         return ()
     stream = _sent(source)
@@ -77,7 +85,7 @@ def _bytes(source: Side, destination: Side) -> Iterator[Finding]:
     ours, theirs = source.function, destination.arriving
     size = min(ours.config.size, theirs.config.size)
     whole = (1 << 8 * size) - 1
-    known = _number(source.known) & _number(destination.known) & whole
+    known = _known(source, destination) & whole
     mask = known.to_bytes(size, "little")
     refused = _refused(destination.check, source) & known
     settled = _settled(ours) | _settled(theirs)
@@ -90,7 +98,11 @@ def _bytes(source: Side, destination: Side) -> Iterator[Finding]:
             right_span=destination.place(one.offset, one.right_span) if one.offset is not None else one.right_span,
         )
         yield _classed(placed, refused, differing, settled, ours, destination)
-    yield from _unstable(source, destination, known)
+
+
+def _known(source: Side, destination: Side) -> int:
+    """The bits whose values both sides say."""
+    return _number(source.known) & _number(destination.known)
 
 
 def _refused(check: Check | None, source: Side) -> int:
@@ -142,10 +154,11 @@ def _own_change(function: Function, bits: int) -> str:
     return "" if left else why
 
 
-def _unstable(source: Side, destination: Side, known: int) -> Iterator[Finding]:
+def _unstable(source: Side, destination: Side) -> Iterator[Finding]:
     """Fields that are compared, that nobody refuses today, and that may differ tomorrow."""
     if destination.check is None:
         return
+    known = _known(source, destination)
     function = destination.function
     compared = _number(destination.check.compared)
     live = ~_number(function.config.emulated)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from .. import loader
 from ..diagnostics import Report
-from ..diff import Answer
+from ..diff import Finding
 from ..loader import Node
 
 _VERSION_KEY, _VERSION, _ACCEPT = "vpci-policy", 1, "accept"
@@ -58,11 +58,12 @@ def _entries(node: Node, report: Report) -> Iterator[Accepted]:
         yield Accepted(str(words["field"]), f"{span.path}:{span.line}: {words['why']}")
 
 
-def apply(found: Answer, accepted: Iterable[Accepted]) -> Answer:
-    """The same answer, with each finding that somebody accepts marked."""
-    rules = [*accepted]
+def marked(findings: Iterable[Finding], accepted: Sequence[Accepted]) -> tuple[Finding, ...]:
+    """The findings, each that somebody accepts with who does."""
+    if not accepted:
+        return tuple(findings)
 
     def by(path: str) -> str:
-        return next((rule.by for rule in rules if rule.covers(path)), "")
+        return next((rule.by for rule in accepted if rule.covers(path)), "")
 
-    return found._replace(findings=tuple(one._replace(ignored=by(one.difference.path)) for one in found.findings))
+    return tuple(one._replace(ignored=by(one.difference.path)) for one in findings)

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import lru_cache
 from typing import NamedTuple
 
 from .. import capture, stack
 from ..capture import Capture
-from ..diagnostics import Diagnostic, Report, Severity, Span
+from ..diagnostics import Diagnostic, Report, Severity, Span, whole_file
 from ..ir import Function
-from ..stack import Check, Place, Stack
+from ..stack import Check, Place, Prediction, Stack
 from ..stack.qemu_layout import layout_check
 from .document import Document
 from .found import found
 from .predict import tell
 
 DEFAULT_STACK = "linux-7.2/qemu-11.1"
+_KEPT = 256  # predictions
+_NOWHERE = whole_file("")
 _UNREAD = ("VPCI1705", "VPCI1706", "VPCI1707", "VPCI1708", "VPCI1726")
 """Warnings of a capture after which nobody can say what a guest sees."""
 
@@ -91,17 +95,12 @@ def of_capture(read: Capture, name: str, below: str, place: Place, options: Mapp
         elif one.severity is not Severity.NOTE:
             report.diagnostics.append(one)
     report.stop_on_errors()
-    bars = capture.bars(read)
-    prediction = tell(read, bars, below, place, options)
+    bare = replace(read, slot="", name="", title="", origin=_NOWHERE, dump=(), diagnostics=())
+    prediction, function, arriving = _shown(bare, below, place, tuple(options.items()))
     for refusal in prediction.refusals:
         message = f"{prediction.stack.name} does not show this function: {refusal.message}"
         report.add("VPCI2101", read.place(refusal.offset), message, note=refusal.note, help=refusal.help or ())
     report.stop_on_errors()
-    function = found(name, prediction.config, prediction.bars, place.value, read.place, read.data)
-    arriving = function
-    if stack.forgets(prediction.stack):
-        later = tell(read, bars, below, place, {**options, "restored": "on"})
-        arriving = found(name, later.config, later.bars, place.value, read.place, read.data)
     known = bytearray(b"\xff" * prediction.config.size)
     for first, end in read.missing:
         known[first:end] = bytes(max(0, min(end, len(known)) - first))
@@ -109,3 +108,23 @@ def of_capture(read: Capture, name: str, below: str, place: Place, options: Mapp
         name, function, prediction.stack, prediction.check, bytes(known), arriving, read, options,
         tuple(report.sorted()),
     )  # fmt: skip
+
+
+@lru_cache(maxsize=_KEPT)
+def _shown(
+    read: Capture, below: str, place: Place, options: tuple[tuple[str, str], ...]
+) -> tuple[Prediction, Function, Function]:
+    """The prediction, the guest's function, and the function that a guest finds after a migration to here.
+
+    Kept, as the same capture is often one side of many comparisons.
+    """
+    bars = capture.bars(read)
+    prediction = tell(read, bars, below, place, dict(options))
+
+    def function(shown: Prediction) -> Function:
+        return found("", shown.config, shown.bars, place.value, lambda offset: _NOWHERE, read.data)
+
+    now = function(prediction)
+    if prediction.refusals or not stack.forgets(prediction.stack):
+        return prediction, now, now
+    return prediction, now, function(tell(read, bars, below, place, {**dict(options), "restored": "on"}))
