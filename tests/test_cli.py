@@ -188,7 +188,7 @@ def test_every_code_has_a_page_that_explain_shows(code: str) -> None:
         (("nic.yaml", "0x100"), "0x100 is outside this space (0x000..0xff)"),
         (("nic.yaml", "-1"), "No such option: -1"),
         (("nic.yaml", "68h"), "'68h' is no byte and no name in this function; write 0x68, 104 or pcie.devctl"),
-        (("VPCI1339",), "there is no code VPCI1339; did you mean VPCI13"),
+        (("VPCI1339",), "there is no code VPCI1339; did you mean VPCI1933"),
         (("VPCI13",), "there is no code VPCI13"),
     ],
 )

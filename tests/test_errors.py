@@ -35,6 +35,10 @@ OPTIONS = {  # what a command needs besides the input
     "VPCI1702": ["--slot", "00:09.0"],
     "VPCI1811": ["--qemu-version", "10.2"],
     "VPCI1825": ["--qemu-version", "9.1"],
+    "VPCI1917": ["--ram", "0x0..0x3fffffff"],
+    "VPCI1918": ["--nodes", "4"],
+    "VPCI1929": ["--nvidia"],
+    "VPCI1933": ["--nodes", "2"],
 }
 LIVE = {  # commands that bring a function to life; a .sh stands in for a QEMU
     "VPCI2001": ["verify", "VPCI2001.yaml", "--qemu", "no-such-program"],
@@ -150,6 +154,9 @@ def command(code: str, folder: Path) -> list[str]:
         return STACKS[code]
     if code.startswith("VPCI21"):
         return ["build", f"{code}.yaml", "-o", str(folder / "out"), *ON_A_HOST, f"{code}.host.json"]
+    if code.startswith("VPCI19"):
+        tables = sorted(one.name for one in CASES.glob(f"{code}*") if one.suffix != ".txt")
+        return ["acpi", "lint", *tables, *OPTIONS.get(code, [])]
     if code.startswith("VPCI18"):
         return ["build", path.name, "-o", str(folder / "out"), *OPTIONS.get(code, [])]
     rest = ["import" if code.startswith("VPCI17") else "check", path.name, *OPTIONS.get(code, [])]

@@ -13,7 +13,7 @@ _DIRECTORY = 0x19  # fw_cfg item: the list of files
 _NAME_BYTES = 56
 _FW_CFG_PORT = 0x514  # x86: DMA address, high half first, big-endian
 _FW_CFG_BASE = 0x09020000  # arm virt: DMA address at + 16
-_SCRATCH = {"q35": 0x100000, "virt": 0x40100000}  # guest memory that nobody uses
+_SCRATCH = {"q35": 0x100000, "pc": 0x100000, "virt": 0x40100000}  # guest memory that nobody uses
 
 
 class Machine:

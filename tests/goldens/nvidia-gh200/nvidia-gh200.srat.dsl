@@ -1,9 +1,8 @@
 /*
- * System Resource Affinity Table (ACPI 6.6 5.2.16): the Generic Initiator entries of one PCI function.
- * A machine's table has the entries of its processors and memory besides.
+ * System Resource Affinity Table (ACPI 6.6 5.2.16)
  *
  *     iasl -z THIS-FILE
- *     iasl -z -D NO_ARCHITECTURAL_TRANSACTIONS THIS-FILE     (an old iasl: 20200925, Debian 12)
+ *     iasl -z -D OLD_IASL THIS-FILE     (20200925, Debian 12)
  *
  * With -z (keep the creator's id) both give the same bytes as the .aml beside this file.
  * Numbers are hexadecimal.
@@ -19,19 +18,19 @@
              Asl Compiler ID : "VPCI"
        Asl Compiler Revision : 00000001
 
-              Table Revision : 00000001    // reserved, must be 1
+              Table Revision : 00000001
                     Reserved : 0000000000000000
 
                Subtable Type : 05 [Generic Initiator Affinity]
                       Length : 20
 
                    Reserved1 : 00
-          Device Handle Type : 01    // PCI
-            Proximity Domain : 00000001    // 1 in decimal
-               Device Handle : 00 00 01 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:01:00.0: segment, bus, device and function
+          Device Handle Type : 01
+            Proximity Domain : 00000001
+               Device Handle : 00 00 01 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:01:00.0
        Flags (decoded below) : 00000001
                      Enabled : 1
-#ifndef NO_ARCHITECTURAL_TRANSACTIONS
+#ifndef OLD_IASL
   Architectural Transactions : 0
 #endif
                    Reserved2 : 00000000
@@ -40,12 +39,12 @@
                       Length : 20
 
                    Reserved1 : 00
-          Device Handle Type : 01    // PCI
-            Proximity Domain : 00000002    // 2 in decimal
-               Device Handle : 00 00 01 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:01:00.0: segment, bus, device and function
+          Device Handle Type : 01
+            Proximity Domain : 00000002
+               Device Handle : 00 00 01 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:01:00.0
        Flags (decoded below) : 00000001
                      Enabled : 1
-#ifndef NO_ARCHITECTURAL_TRANSACTIONS
+#ifndef OLD_IASL
   Architectural Transactions : 0
 #endif
                    Reserved2 : 00000000
@@ -54,12 +53,12 @@
                       Length : 20
 
                    Reserved1 : 00
-          Device Handle Type : 01    // PCI
-            Proximity Domain : 00000003    // 3 in decimal
-               Device Handle : 00 00 01 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:01:00.0: segment, bus, device and function
+          Device Handle Type : 01
+            Proximity Domain : 00000003
+               Device Handle : 00 00 01 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:01:00.0
        Flags (decoded below) : 00000001
                      Enabled : 1
-#ifndef NO_ARCHITECTURAL_TRANSACTIONS
+#ifndef OLD_IASL
   Architectural Transactions : 0
 #endif
                    Reserved2 : 00000000
@@ -68,12 +67,12 @@
                       Length : 20
 
                    Reserved1 : 00
-          Device Handle Type : 01    // PCI
-            Proximity Domain : 00000004    // 4 in decimal
-               Device Handle : 00 00 01 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:01:00.0: segment, bus, device and function
+          Device Handle Type : 01
+            Proximity Domain : 00000004
+               Device Handle : 00 00 01 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:01:00.0
        Flags (decoded below) : 00000001
                      Enabled : 1
-#ifndef NO_ARCHITECTURAL_TRANSACTIONS
+#ifndef OLD_IASL
   Architectural Transactions : 0
 #endif
                    Reserved2 : 00000000
@@ -82,12 +81,12 @@
                       Length : 20
 
                    Reserved1 : 00
-          Device Handle Type : 01    // PCI
-            Proximity Domain : 00000005    // 5 in decimal
-               Device Handle : 00 00 01 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:01:00.0: segment, bus, device and function
+          Device Handle Type : 01
+            Proximity Domain : 00000005
+               Device Handle : 00 00 01 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:01:00.0
        Flags (decoded below) : 00000001
                      Enabled : 1
-#ifndef NO_ARCHITECTURAL_TRANSACTIONS
+#ifndef OLD_IASL
   Architectural Transactions : 0
 #endif
                    Reserved2 : 00000000
@@ -96,12 +95,12 @@
                       Length : 20
 
                    Reserved1 : 00
-          Device Handle Type : 01    // PCI
-            Proximity Domain : 00000006    // 6 in decimal
-               Device Handle : 00 00 01 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:01:00.0: segment, bus, device and function
+          Device Handle Type : 01
+            Proximity Domain : 00000006
+               Device Handle : 00 00 01 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:01:00.0
        Flags (decoded below) : 00000001
                      Enabled : 1
-#ifndef NO_ARCHITECTURAL_TRANSACTIONS
+#ifndef OLD_IASL
   Architectural Transactions : 0
 #endif
                    Reserved2 : 00000000
@@ -110,12 +109,12 @@
                       Length : 20
 
                    Reserved1 : 00
-          Device Handle Type : 01    // PCI
-            Proximity Domain : 00000007    // 7 in decimal
-               Device Handle : 00 00 01 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:01:00.0: segment, bus, device and function
+          Device Handle Type : 01
+            Proximity Domain : 00000007
+               Device Handle : 00 00 01 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:01:00.0
        Flags (decoded below) : 00000001
                      Enabled : 1
-#ifndef NO_ARCHITECTURAL_TRANSACTIONS
+#ifndef OLD_IASL
   Architectural Transactions : 0
 #endif
                    Reserved2 : 00000000
@@ -124,12 +123,12 @@
                       Length : 20
 
                    Reserved1 : 00
-          Device Handle Type : 01    // PCI
-            Proximity Domain : 00000008    // 8 in decimal
-               Device Handle : 00 00 01 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:01:00.0: segment, bus, device and function
+          Device Handle Type : 01
+            Proximity Domain : 00000008
+               Device Handle : 00 00 01 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:01:00.0
        Flags (decoded below) : 00000001
                      Enabled : 1
-#ifndef NO_ARCHITECTURAL_TRANSACTIONS
+#ifndef OLD_IASL
   Architectural Transactions : 0
 #endif
                    Reserved2 : 00000000

@@ -1,0 +1,194 @@
+"""The commands about ACPI tables: `acpi decode`, `build`, `lint` and `nodes`. Imported by `app`, which they join."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .app import FormatOption, _Command, app
+from .outcome import NO, Format, State, complain, say
+
+if TYPE_CHECKING:  # imported by the commands: the others start faster without
+    from ..acpi.lint import Loaded
+    from ..acpi.node_map import Guest
+    from ..ir.machine import Range
+
+acpi = typer.Typer(
+    help="Read, write and judge the ACPI tables of NUMA machines: SRAT, SLIT and HMAT.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(acpi, name="acpi", short_help="Read, write and judge SRAT, SLIT and HMAT.")
+
+TableArgument = Annotated[
+    Path,
+    typer.Argument(metavar="TABLE", help="A table: binary, or YAML as 'acpi decode' writes it.", readable=False),
+]
+TablesArgument = Annotated[
+    list[Path],
+    typer.Argument(metavar="TABLE...", help="Tables of one machine: binary, or YAML (.yaml).", readable=False),
+]
+
+
+class Processors(StrEnum):
+    """The processors of the guest."""
+
+    X86_64 = "x86-64"
+    AARCH64 = "aarch64"
+
+
+GuestOption = Annotated[Processors, typer.Option("--guest", help="The processors of the guest.")]
+NodesOption = Annotated[
+    int | None,
+    typer.Option(
+        "--nodes", metavar="N", min=1, max=1 << 16, help="Nodes of the guest's kernel: 1 << CONFIG_NODES_SHIFT."
+    ),
+]
+
+
+@acpi.command(cls=_Command, short_help="Write a table as YAML.")
+def decode(
+    table: TableArgument,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="Where to write it (default: standard output).", readable=False
+        ),
+    ] = None,
+) -> None:
+    """Write a table as YAML, every byte accounted for: 'acpi build' makes the same table of it.
+
+    \b
+    Examples:
+      vpci-compile acpi decode /sys/firmware/acpi/tables/SRAT
+      vpci-compile acpi decode SRAT.aml -o srat.yaml
+    """
+    from ..acpi import table_text
+    from ..emit import Artifact, writer
+
+    text = table_text.text(_load(table).table)
+    if output is None:
+        say(text)
+    else:
+        writer.write_all(output.parent, [Artifact(output.name, text.encode())])
+        say(f"{output}")
+
+
+@acpi.command(cls=_Command, short_help="Make the table that a YAML file describes.")
+def build(
+    table: TableArgument,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the outputs.", readable=False)
+    ] = Path("out"),
+) -> None:
+    """Make the table that a YAML file describes: NAME.aml, and NAME.dsl, its source for iasl.
+
+    There is no source of a table that holds what iasl has no words for.
+
+    \b
+    Example:
+      vpci-compile acpi build srat.yaml -o out
+    """
+    from ..acpi import source
+    from ..acpi.structures import encode
+    from ..emit import Artifact, writer
+
+    made = _load(table).table
+    files = [Artifact(f"{table.stem}.aml", encode(made))]
+    why = ""
+    try:
+        files.append(Artifact(f"{table.stem}.dsl", source.text(made).encode()))
+    except ValueError as error:
+        why = f"no {table.stem}.dsl: {error}"
+    changed = writer.write_all(output, files)
+    for one in files:
+        path = output / one.name
+        say(f"{path}{'' if path in changed else '  (unchanged)'}")
+    if why:
+        say(why)
+
+
+@acpi.command(cls=_Command, short_help="Say what a guest's Linux will make of tables.")
+def lint(
+    tables: TablesArgument,
+    guest: GuestOption = Processors.X86_64,
+    nodes: NodesOption = None,
+    ram: Annotated[
+        list[str] | None,
+        typer.Option("--ram", metavar="A..B", help="RAM that the SRAT has to cover: 0x0..0x7fffffff. More than once."),
+    ] = None,
+    nvidia: Annotated[bool, typer.Option("--nvidia", help="The initiators are GPUs of NVIDIA.")] = False,
+    format: FormatOption = Format.TEXT,  # noqa: A002 - the option's name
+) -> None:
+    """Say what a guest's Linux will ignore, what makes it drop a table, what keeps it from starting: exit 1 on errors.
+
+    An SRAT among the tables is what a SLIT and an HMAT are compared with.
+
+    \b
+    Examples:
+      vpci-compile acpi lint /sys/firmware/acpi/tables/SRAT
+      vpci-compile acpi lint SRAT.aml SLIT.aml HMAT.aml --guest aarch64 --nodes 16 --nvidia
+    """
+    from ..acpi.lint import Wishes
+    from ..acpi.lint import lint as judge
+    from ..diagnostics import Report
+
+    State.format = format
+    report = Report()
+    wishes = Wishes(tuple(_range(text) for text in ram or ()), nvidia)
+    judge([_load(path) for path in tables], _guest(guest, nodes), wishes, report)
+    complain(report.sorted())
+    if report.failed:
+        raise typer.Exit(NO)
+    if format is Format.TEXT and not report.diagnostics:
+        say("fine")
+
+
+@acpi.command("nodes", cls=_Command, short_help="Print the NUMA nodes that a guest will have.")
+def nodes_(tables: TablesArgument, guest: GuestOption = Processors.X86_64, nodes: NodesOption = None) -> None:
+    """Print which NUMA node of a guest's Linux is which proximity domain, what it has, and how far nodes are.
+
+    Linux numbers domains as it meets them: processors and generic initiators in the order of the SRAT, then memory.
+
+    \b
+    Example:
+      vpci-compile acpi nodes SRAT.aml SLIT.aml --guest aarch64
+    """
+    from ..acpi.node_map import distances, node_map
+    from ..emit import node_map_text
+
+    found = {one.table.header.signature: one.table for one in map(_load, tables)}
+    if "SRAT" not in found:
+        raise typer.BadParameter("the nodes are in an SRAT: name one", param_hint="TABLE...")
+    made = node_map(found["SRAT"], _guest(guest, nodes))
+    say(node_map_text.render(made, distances(made, found.get("SLIT"))))
+    if made.fault:
+        raise typer.Exit(NO)
+
+
+def _load(path: Path) -> Loaded:
+    from ..acpi.load import load
+
+    return load(path, str(path))
+
+
+def _guest(processors: Processors, nodes: int | None) -> Guest:
+    from ..acpi.node_map import DEFAULT_NODES, Guest
+    from ..ir.machine import Architecture
+
+    architecture = Architecture(processors.value)
+    return Guest(architecture, nodes or DEFAULT_NODES[architecture])
+
+
+def _range(text: str) -> Range:
+    from ..ir.machine import Range
+
+    match = re.fullmatch(r"(0x[0-9a-fA-F]{1,16})\.\.(0x[0-9a-fA-F]{1,16})", text)
+    if match is None or int(match[1], 16) > int(match[2], 16):
+        raise typer.BadParameter(f"'{text}' is no range; write 0x0..0x7fffffff", param_hint="--ram")
+    first, last = int(match[1], 16), int(match[2], 16)
+    return Range(0, first, last + 1 - first)
