@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # imported by the functions that need them: `check` starts fa
     from .emit import Options
     from .emit.library_text import Card, Entry
     from .host import Predicted, Realized
+    from .host.machines import Probed
     from .host.policy import Accepted
     from .host.sides import Side
 
@@ -206,14 +207,31 @@ def side(path: StrPath, slot: str | None = None, below: Below | None = None) -> 
     return sides.of_capture(capture.read(Path(path), slot, os.fspath(path)), name, stack, place, below.options)
 
 
-def migration(source: Side, destination: Side, accepted: Sequence[Accepted] = ()) -> Outcome:
+def machine(path: StrPath) -> Probed | None:
+    """The emulated machine in a file that `probe` wrote; None for every other file. Raises `Failed`."""
+    from .host import machines
+
+    return machines.read(Path(path), os.fspath(path))
+
+
+def migration(source: Side | Probed, destination: Side | Probed, accepted: Sequence[Accepted] = ()) -> Outcome:
     """Whether a machine with `source` can be migrated to where it has `destination`, and back; with every reason.
 
     `accepted` are differences that an operator does not mind (host.policy).
-    """
-    from .host import migration as rules
 
-    return rules.outcome(source, destination, accepted)
+    Raises:
+        ValueError: one is a whole machine, the other a function.
+    """
+    from .host import machines
+    from .host import migration as rules
+    from .host.machines import Probed
+    from .host.sides import Side
+
+    if isinstance(source, Probed) and isinstance(destination, Probed):
+        return machines.outcome(source, destination, accepted)
+    if isinstance(source, Side) and isinstance(destination, Side):
+        return rules.outcome(source, destination, accepted)
+    raise ValueError("one side is a machine that 'probe' asked about, and the other a function")
 
 
 def compare(left: Function, right: Function) -> list[Difference]:

@@ -12,6 +12,7 @@ from .outcome import NO, Format, State, colours, complain, say
 
 if TYPE_CHECKING:
     from ..api import Below
+    from ..host.machines import Probed
     from ..host.policy import Accepted
     from ..host.sides import Side
 
@@ -76,14 +77,17 @@ def diff(
     ours = _side(source, src_slot, "--src-slot", api.Below(stack, place.value, words))
     others = api.Below(dst_stack or stack, place.value, {**words, **options_of(dst_option, "--dst-option")})
     theirs = _side(destination, dst_slot, "--dst-slot", others)
-    found = api.migration(ours, theirs, _accepted(ignore, policy))
+    try:
+        found = api.migration(ours, theirs, _accepted(ignore, policy))
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="SRC, DST") from None
+    said = [one for side in (ours, theirs) for one in getattr(side, "diagnostics", ())]
     if format is Format.JSON:
-        equal = ours.function.digest == theirs.function.digest
-        say(migration_json.render(found, equal=equal))
+        say(migration_json.render(found))
     elif format is Format.SARIF:
-        complain([*ours.diagnostics, *theirs.diagnostics, *migration_json.diagnostics(found.there)])
+        complain([*said, *migration_json.diagnostics(found.there)])
     else:
-        complain([*ours.diagnostics, *theirs.diagnostics])
+        complain(said)
         say(migration_text.render(found, colour=colours(), everything=everything))
     if not found.there.accepted or (strict and found.there.of(migration_text.VISIBLE)):
         raise typer.Exit(NO)
@@ -103,9 +107,12 @@ def _raw(source: tuple[Path, str | None], destination: tuple[Path, str | None], 
     raise typer.Exit(NO if found else 0)
 
 
-def _side(path: Path, slot: str | None, option: str, below: Below) -> Side:
+def _side(path: Path, slot: str | None, option: str, below: Below) -> Side | Probed:
     from .. import api
 
+    probed = api.machine(path)
+    if probed is not None:
+        return probed
     if slot is not None and api.is_layout(path):
         raise typer.BadParameter(f"'{path}' is a layout: it has one function", param_hint=option)
     try:

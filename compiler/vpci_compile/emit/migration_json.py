@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from ..capture.shape import Maybe, Number, Part, Rows, Shape, Text, Truth
+from ..capture.shape import Maybe, Number, Part, Rows, Shape, Text
 from ..diagnostics import Diagnostic, Report, Span, whole_file
 from ..diff import Answer, Finding, Kind, Outcome
 
@@ -55,7 +55,6 @@ FORMAT = _part(
     "The answer to 'vpci-compile diff'.",
     vpci_diff=(Number(VERSION, VERSION), "Version of this format."),
     verdict=(Text("the verdict", f"{CAN}|{CANNOT}"), "That of the way there."),
-    contracts_equal=(Truth(), "Whether both sides have the same contract digest."),
     there=(_ANSWER, "From the source to the destination."),
     back=(_ANSWER, "From the destination to the source."),
 )
@@ -67,12 +66,11 @@ def diff_schema() -> str:
     return json.dumps({**head, **FORMAT.schema()}, indent=2) + "\n"
 
 
-def render(outcome: Outcome, *, equal: bool) -> str:
-    """The document; `equal`: both contracts are the same."""
+def render(outcome: Outcome) -> str:
+    """The document."""
     document = {
         "vpci_diff": VERSION,
         "verdict": _verdict(outcome.there),
-        "contracts_equal": equal,
         "there": _answer(outcome.there),
         "back": _answer(outcome.back),
     }

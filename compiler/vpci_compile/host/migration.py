@@ -36,7 +36,7 @@ def outcome(source: Side, destination: Side, accepted: Sequence[Accepted] = ()) 
 
 def answer(source: Side, destination: Side, accepted: Sequence[Accepted] = ()) -> Answer:
     """The verdict on a migration from `source` to `destination`."""
-    found = sorted([*_bytes(source, destination), *outside.findings(source, destination)], key=_order)
+    found = sorted([*byte_findings(source, destination), *outside.findings(source, destination)], key=_order)
     differences = policy.marked(found, accepted)
     return Answer(
         source.name,
@@ -80,7 +80,7 @@ def _number(octets: bytes) -> int:
     return int.from_bytes(octets, "little")
 
 
-def _bytes(source: Side, destination: Side) -> Iterator[Finding]:
+def byte_findings(source: Side, destination: Side) -> Iterator[Finding]:
     """What the configuration spaces say, BARs and regions included."""
     ours, theirs = source.function, destination.arriving
     size = min(ours.config.size, theirs.config.size)
