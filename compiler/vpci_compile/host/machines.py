@@ -113,9 +113,8 @@ def _by_luck(source: Machine, destination: Machine) -> Iterator[Finding]:
     several = len(functions) > 1
     for one in unstable(source, destination):
         function = _side(functions[one.path]).function
-        paths = [
-            at.path for at in function.fields_at(one.offset) if one.bits << 8 * one.offset & _bits(at.bit, at.width)
-        ]
+        mask = one.bits << 8 * one.offset
+        paths = [at.path for at in function.fields_at(one.offset) if mask & _bits(at.bit, at.width)]
         path = paths[0] if paths else f"bytes@{one.offset:#x}"
         bits = f"bits {one.bits:#04x}"
         name = f"{one.path} {path}" if several else path
