@@ -55,6 +55,8 @@ STACKS = {  # commands about kernels and VMMs
     "VPCI2101": ["predict", "VPCI2101.json", "--stack", "linux-7.2/qemu-11.1"],
     "VPCI2102": ["predict", "VPCI2102.json", "--stack", "qemu-11.1", "--option", "x-nv-gpudirect-clique=3"],
     "VPCI2103": ["predict", "VPCI2103.json", "--stack", "linux-7.2"],
+    "VPCI2220": ["baseline", "VPCI2220.host.json", "VPCI2220.json", "--stack", "linux-7.2/qemu-11.1"],
+    "VPCI2222": ["baseline", "VPCI2222.lspci", "--stack", "linux-7.2/qemu-11.1"],
     "VPCI2315": ["diff", "VPCI2315.lspci", "VPCI2315.lspci"],
     "VPCI2316": ["diff", "minimal", "minimal", "--policy", "VPCI2316.yaml"],
 }
@@ -152,7 +154,7 @@ def command(code: str, folder: Path) -> list[str]:
         return LIVE[code]
     if code in STACKS:
         return STACKS[code]
-    if code.startswith("VPCI21"):
+    if code.startswith("VPCI211"):
         return ["build", f"{code}.yaml", "-o", str(folder / "out"), *ON_A_HOST, f"{code}.host.json"]
     if code.startswith("VPCI19"):
         tables = sorted(one.name for one in CASES.glob(f"{code}*") if one.suffix != ".txt")

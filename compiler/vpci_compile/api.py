@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # imported by the functions that need them: `check` starts fa
     from .diff import Difference, Outcome
     from .emit import Options
     from .emit.library_text import Card, Entry
-    from .host import Predicted, Realized
+    from .host import Baseline, Predicted, Realized
     from .host.machines import Probed
     from .host.policy import Accepted
     from .host.sides import Side
@@ -374,6 +374,30 @@ def predict(
 
     device = host.read_device(Path(path), slot, os.fspath(path))
     return host.predict(device, stack, Place(place), options or {})
+
+
+def baseline(
+    paths: Sequence[StrPath],
+    stack: str,
+    place: str = "port",
+    options: Mapping[str, str] | None = None,
+    *,
+    migratable: bool = False,
+    slot: str | None = None,
+) -> Baseline:
+    """The layout that the captured functions `paths` can all present below `stack`, at `place`.
+
+    `options` hold for all of them. With `migratable` what blocks a migration between them is left out, too. Inputs that
+    cannot be used, and hosts that cannot be the same function as the others, are in the result.
+
+    Raises:
+        ValueError: there is no such stack, place or option.
+    """
+    from . import host
+    from .stack import Place
+
+    names = [os.fspath(path) for path in paths]
+    return host.baseline(names, stack, Place(place), options, migratable=migratable, slot=slot)
 
 
 def write_prediction(predicted: Predicted, path: StrPath) -> None:

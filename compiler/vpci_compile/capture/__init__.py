@@ -4,6 +4,7 @@ from .bar_entries import bars
 from .ids import ids, quirks_of
 from .importer import layout_text
 from .model import BarFact, Capture, Captures, HostFacts, IommuFacts
+from .plan import Shared
 from .read import read, read_all
 from .structures import structures
 
@@ -13,6 +14,7 @@ __all__ = [
     "Captures",
     "HostFacts",
     "IommuFacts",
+    "Shared",
     "bars",
     "ids",
     "layout_text",

@@ -18,7 +18,7 @@ from . import plan as planning
 from . import write_layout
 from .ids import quirks_of
 from .model import Capture
-from .plan import Choices, Key, Plan
+from .plan import Choices, Key, Plan, Shared
 
 _ROUNDS = 12
 _SHOWN_RUNS = 8
@@ -29,13 +29,18 @@ Compile = Callable[[str], Function]
 """The text of a layout to its function; raises Failed. The pipeline stands above this package, so it is handed in."""
 
 
-def layout_text(capture: Capture, compile_text: Compile) -> tuple[str, tuple[Diagnostic, ...]]:
-    """The layout of a captured function as YAML, and notes on what could not be accounted for."""
+def layout_text(
+    capture: Capture, compile_text: Compile, shared: Shared | None = None
+) -> tuple[str, tuple[Diagnostic, ...]]:
+    """The layout of a captured function as YAML, and notes on what could not be accounted for.
+
+    With `shared` it is one of several hosts, and the capture what a guest finds on each of them.
+    """
     choices = Choices()
     for number in range(_ROUNDS):
         if number == _ROUNDS - 3:
             choices.flat = choices.no_bars = True
-        made = planning.make(capture, choices)
+        made = planning.make(capture, choices, shared)
         report = _remarks(made)
         text = write_layout.text(made, [d.message for d in report.diagnostics])
         if _settled(made, text, compile_text):

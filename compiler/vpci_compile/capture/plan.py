@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from .. import catalog
 from ..catalog import Capability, Chain, Place, View
+from ..ir import Kind
 from ..passes.fields import together
 from . import chains
 from .bar_entries import BarPlan, plan_bars
@@ -53,6 +54,8 @@ class StructurePlan:
     rows: list[Row] = field(default_factory=list)
     raw: list[tuple[int, bytes]] = field(default_factory=list)
     volatile: list[str] = field(default_factory=list)
+    source: str = "copied"
+    style: str = ""
 
     @property
     def cap(self) -> str:
@@ -68,6 +71,25 @@ class StructurePlan:
     def end(self) -> int:
         """The first byte after it."""
         return self.link.offset + self.length
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What a layout says that is of several hosts, and not of the one function whose bytes it has.
+
+    `head` are the lines of its comment; `driver` the VFIO driver; `hidden` the devices' structures that a guest does
+    not find, as (kind, id of the catalogue, offset, length, style); `synthesized` those that the VMM makes, as (offset,
+    id); `reserved` ranges (first, byte after the last) and why. There, and in what is hidden, the bytes of the capture
+    do not count.
+    """
+
+    head: tuple[str, ...]
+    place: str
+    migrates: bool
+    driver: str = ""
+    hidden: tuple[tuple[Kind, int, int, int, str], ...] = ()
+    synthesized: frozenset[tuple[int, int]] = frozenset()
+    reserved: tuple[tuple[int, int, str], ...] = ()
 
 
 @dataclass(slots=True)
@@ -86,6 +108,7 @@ class Plan:
     used: list[Range] = field(default_factory=list)
     unread: list[Range] = field(default_factory=list)
     place: str = "port"
+    shared: Shared | None = None
 
     @property
     def structures(self) -> list[StructurePlan]:
@@ -98,8 +121,8 @@ class Plan:
         return any(one.link.id == _PCI_EXPRESS for one in self.standard)
 
 
-def make(capture: Capture, choices: Choices) -> Plan:
-    """Plan the layout of a capture."""
+def make(capture: Capture, choices: Choices, shared: Shared | None = None) -> Plan:
+    """Plan the layout of a capture; with `shared`, of what several hosts have in common."""
     data = capture.data
     kind = data[0x0E] & 0x7F
     header = catalog.by_id(Chain.HEADER, kind if kind <= chains.CARDBUS else 0)
@@ -121,7 +144,26 @@ def make(capture: Capture, choices: Choices) -> Plan:
     plan.used = _joined([(at, at + len(octets)) for at, octets in plan.loose], _JOIN_USED, taken)
     plan.unread = [*capture.missing, *([(len(data), plan.size)] if len(data) < plan.size else [])]
     plan.place = _place(plan)
+    if shared is not None:
+        _share(plan, shared)
     return plan
+
+
+def _share(plan: Plan, shared: Shared) -> None:
+    plan.shared, plan.place = shared, shared.place
+    plan.used, plan.unread = [], [(first, end) for first, end, _ in shared.reserved]
+    for one in plan.structures:
+        if (one.link.offset, one.link.id) in shared.synthesized:
+            one.source, one.volatile = "synthesized", []
+    for kind, number, at, length, style in shared.hidden:
+        chain = Chain(kind.value)
+        known = catalog.by_id(chain, number)
+        if known is None or plan.choices.flat or (chain, at) in plan.choices.dropped:
+            continue
+        usual = View(known, bytes(SPACE), length).length
+        link = chains.Link(at, number, known.version, 0, at)
+        one = StructurePlan(chain, link, known, length, told_length=length != usual, source="hidden", style=style)
+        (plan.standard if chain is Chain.STANDARD else plan.extended).append(one)
 
 
 # -- structures ----------------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ _CLASS_AND_IDS = re.compile(r"\s*\[[0-9a-f]{4}(?::[0-9a-f]{4})?\]")
 def text(plan: Plan, remarks: Iterable[str]) -> str:
     """The layout. `remarks` are what the reader should know, put at the top as comments."""
     blocks = [
-        [*_head(plan.capture, remarks), "vpci: 1", f"device: {_name(plan)}", *_about(plan.capture)],
+        [*_head(plan, remarks), "vpci: 1", f"device: {_name(plan)}", *_about(plan.capture)],
         [*_identity(plan), *_size(plan)],
         _header(plan),
         _bars(plan),
@@ -43,7 +43,12 @@ def printable(words: str, limit: int = 200) -> str:
 # -- head ----------------------------------------------------------------------------------------------------------
 
 
-def _head(capture: Capture, remarks: Iterable[str]) -> Iterator[str]:
+def _head(plan: Plan, remarks: Iterable[str]) -> Iterator[str]:
+    if plan.shared is not None:
+        for line in plan.shared.head:
+            yield from _wrapped(printable(line, 2000), "# ", "#   ")
+        return
+    capture = plan.capture
     source = printable(capture.name) or "a capture"
     place = f", function {capture.slot}" if capture.slot else ""
     driver = f", there driven by {printable(capture.driver)}" if capture.driver else ""
@@ -139,12 +144,13 @@ def _structure(one: StructurePlan, width: int) -> list[str]:
     if one.next is not None:
         extra.append(f"next: {one.next:#x}")
     remark = "cut short by the next structure" if one.cut else "" if one.link.id else "null capability"
-    lead = f"cap: {one.cap + ',':<{width}} at: {one.link.offset:#x}, source: copied"
+    extra = ([f"style: {one.style}"] if one.style else []) + extra
+    lead = f"cap: {one.cap + ',':<{width}} at: {one.link.offset:#x}, source: {one.source}"
     short = [*extra, *_inline(one)]
     line = f"  - {{{', '.join([lead, *short])}}}"
     if len(line) <= WIDTH - len(remark) and not _tall(one):
         return [_commented(line, remark)]
-    lines = [_commented(f"  - cap: {one.cap}", remark), f"    at: {one.link.offset:#x}", "    source: copied"]
+    lines = [_commented(f"  - cap: {one.cap}", remark), f"    at: {one.link.offset:#x}", f"    source: {one.source}"]
     lines += [f"    {item}" for item in extra]
     if one.rows:
         lines += ["    fields:", *_rows(one.rows, "      ")]
@@ -220,6 +226,8 @@ def _octets(key: str, octets: bytes, indent: str) -> list[str]:
 
 def _reserved(plan: Plan) -> list[str]:
     why = dict.fromkeys(plan.capture.redacted, "redacted in the capture")
+    if plan.shared is not None:
+        why = {(first, end): reason for first, end, reason in plan.shared.reserved}
     rows = [f"  - {{range: {_range(one)}, why: {why.get(one, 'not in the capture')}}}" for one in plan.unread]
     return ["reserved:", *rows] if rows else []
 
@@ -229,6 +237,8 @@ def _range(one: tuple[int, int]) -> str:
 
 
 def _physical(plan: Plan) -> list[str]:
+    if plan.shared is not None:  # the devices differ in the rest
+        return [f"physical: {{driver: {plan.shared.driver}}}"] if plan.shared.driver else []
     lines = [] if plan.capture.virtual else [f"  {item}" for item in _ids(plan)]
     for key, structures in (("capabilities", plan.standard), ("extended", plan.extended)):
         if structures:
@@ -245,7 +255,10 @@ def _end(plan: Plan) -> Iterator[str]:
         yield "accept:"
         for code, reason in sorted(plan.choices.accepted.items()):
             yield from _sentence(f"  {code}:", printable(reason), "    ")
-    yield _commented("migration: {migrates: false}", "true asks for all that could differ on another host")
+    if plan.shared is not None and plan.shared.migrates:
+        yield "migration: {migrates: true}"
+    else:
+        yield _commented("migration: {migrates: false}", "true asks for all that could differ on another host")
     yield _commented("targets: []", "[qemu] asks whether QEMU can show this function")
 
 

@@ -424,6 +424,7 @@ def _address(text: str, option: str) -> str:
 
 from . import (  # noqa: E402 - their commands join the application
     acpi_commands,  # noqa: F401
+    baseline_command,  # noqa: F401
     capture_command,  # noqa: F401
     diff_command,  # noqa: F401
     library_commands,  # noqa: F401

@@ -49,12 +49,12 @@ def complain(diagnostics: Iterable[Diagnostic]) -> None:
     rows = list(diagnostics)
     if State.format is Format.TEXT:
         if rows:
-            _note(f"{render_text(rows, colour=colours(sys.stderr))}\n{_count(rows)}\n")
+            note(f"{render_text(rows, colour=colours(sys.stderr))}\n{_count(rows)}\n")
     else:
         say((render_json if State.format is Format.JSON else render_sarif)(rows))
 
 
-def _note(text: str) -> None:
+def note(text: str) -> None:
     """Print to stderr; where nobody can be told, the exit status has to do."""
     if sys.stderr is not None:
         with contextlib.suppress(OSError):
@@ -81,7 +81,7 @@ def guarded(run: Callable[[], object]) -> int:
     try:
         os.getcwd()  # noqa: PTH109 - the plainest way to ask
     except OSError as error:
-        _note(f"vpci-compile: the working folder is gone: {error.strerror}\n")
+        note(f"vpci-compile: the working folder is gone: {error.strerror}\n")
         return NO
     try:
         status = _status(run)
@@ -93,7 +93,7 @@ def guarded(run: Callable[[], object]) -> int:
     except OSError as error:
         if error.filename is not None:
             return _our_fault(error)
-        _note(f"vpci-compile: cannot write to standard output: {error.strerror or error}\n")
+        note(f"vpci-compile: cannot write to standard output: {error.strerror or error}\n")
         _abandon_output()
         return NO
     except Exception as fault:
@@ -126,11 +126,11 @@ def _our_fault(fault: Exception) -> int:
     import traceback
 
     frame = traceback.extract_tb(fault.__traceback__)[-1]
-    _note(
+    note(
         f"vpci-compile: a fault of ours: {type(fault).__name__}: {printable(str(fault)[:1000])}\n"
         f"  in {frame.name}, {frame.filename.rpartition('/')[2]}:{frame.lineno}\n"
         "  Please report it, with the input. VPCI_COMPILE_TRACEBACK=1 shows the whole traceback.\n"
     )
     if os.environ.get("VPCI_COMPILE_TRACEBACK"):
-        _note("".join(traceback.format_exception(fault)))
+        note("".join(traceback.format_exception(fault)))
     return OUR_FAULT

@@ -195,6 +195,8 @@ _CODES = (
     Code("VPCI2112", "BAR that the host has otherwise"),
     Code("VPCI2113", "host that cannot do what the layout needs"),
     Code("VPCI2114", "host that does not say what the layout needs", "warning"),
+    Code("VPCI2220", "host that cannot be the same function as the others"),
+    Code("VPCI2222", "capture that does not say what a guest would find"),
     Code("VPCI2310", "difference that the destination refuses"),
     Code("VPCI2311", "change that a running guest sees", "warning"),
     Code("VPCI2312", "compared field that may differ tomorrow", "note"),

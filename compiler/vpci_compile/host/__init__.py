@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from .baseline import Baseline, baseline
 from .predict import Device, Predicted, predict, read_device
 from .realize import Realized, realize
 
-__all__ = ["Device", "Predicted", "Realized", "predict", "read_device", "realize"]
+__all__ = ["Baseline", "Device", "Predicted", "Realized", "baseline", "predict", "read_device", "realize"]

@@ -48,7 +48,7 @@ def read_device(path: Path, slot: str | None, shown: str) -> Device:
         Failed: it cannot be read (see capture.read).
     """
     read = capture.read(path, slot, shown)
-    text, diagnostics = capture.layout_text(read, _compile)
+    text, diagnostics = capture.layout_text(read, compile_text)
     # The lines are those of the layout that `import` writes, not of the capture.
     compiled = pipeline.compile_source(Source(f"import of {shown}", text), path)
     function = compiled.function
@@ -56,7 +56,12 @@ def read_device(path: Path, slot: str | None, shown: str) -> Device:
     return Device(read, Compiled(function, (*read.diagnostics, *diagnostics)), hardware)
 
 
-def _compile(text: str) -> Function:
+def compile_text(text: str) -> Function:
+    """The function of a layout that stands in no file.
+
+    Raises:
+        Failed: with every complaint.
+    """
     return pipeline.compile_source(Source("<import>", text), Path("import.yaml")).function
 
 
@@ -118,22 +123,42 @@ def tell(
 
 def predicted_function(device: Device, prediction: Prediction) -> Function:
     """The space of the prediction, with the structures that are found in it."""
-    read = replace(
+    function = described(device, prediction)
+    guest = function.guest._replace(place=prediction.place.value)
+    return replace(
+        function, name=device.function.name, config=prediction.config, guest=guest, physical=device.function.physical
+    )
+
+
+def described(device: Device, prediction: Prediction, unknown: tuple[tuple[int, int], ...] = ()) -> Function:
+    """The function that a layout of the predicted bytes describes: its contract is the layout's, not the VMM's.
+
+    Bytes in `unknown`, ranges (first, byte after the last), are nobody's promise.
+    """
+    read = replace(seen_capture(device, prediction), missing=unknown)
+    text, _ = capture.layout_text(read, compile_text)
+    shown = f"prediction for {os.path.basename(device.capture.name)}"  # noqa: PTH119 - a name for people
+    return pipeline.compile_source(Source(shown, text), Path("prediction.yaml")).function
+
+
+def seen_capture(device: Device, prediction: Prediction) -> Capture:
+    """What a capture of the function in the guest would hold.
+
+    A BAR of unknown size keeps the host's address: without any, nobody could tell that it is there.
+    """
+    data = bytearray(prediction.config.value)
+    for bar in prediction.bars:
+        if not bar.size and not any(data[bar.offset : bar.offset + 4]):
+            data[bar.offset : bar.offset + 4] = device.capture.data[bar.offset : bar.offset + 4]
+    return replace(
         device.capture,
         name=f"{device.capture.name} below {prediction.stack.name}",
-        data=prediction.config.value,
+        data=bytes(data),
         missing=(),
         redacted=(),
         bars=tuple(_facts(prediction.bars)),
         ids=None,
         dump=(),
-    )
-    text, _ = capture.layout_text(read, _compile)
-    shown = f"prediction for {os.path.basename(device.capture.name)}"  # noqa: PTH119 - a name for people
-    function = pipeline.compile_source(Source(shown, text), Path("prediction.yaml")).function
-    guest = function.guest._replace(place=prediction.place.value)
-    return replace(
-        function, name=device.function.name, config=prediction.config, guest=guest, physical=device.function.physical
     )
 
 

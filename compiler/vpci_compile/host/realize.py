@@ -47,21 +47,41 @@ def realize(function: Function, device: Device, name: str, options: Mapping[str,
         Failed: VPCI2101, VPCI2110..2113, with everything in the way.
     """
     report = Report()
-    place = Place(function.guest.place)
-    chosen = {**_options(function, device, name, place), **options}
-    prediction = _show(function, device, name, place, chosen)
+    chosen, prediction = _chosen(function, device, name, options)
     needs.check(function, device, prediction.stack, report)
     report.stop_on_errors()
     for one in prediction.refusals:
         message = f"{prediction.stack.name} does not show the device of the host: {one.message}"
         report.add("VPCI2101", _span(function, one.offset), message, note=one.note, help=one.help or ())
     report.stop_on_errors()
-    shown = predicted_function(device, prediction)
-    for difference in diff.compare(function, _alike(function, shown, prediction)):
+    for difference in diff.compare(function, shown_as(function, device, prediction)):
         _complain(function, device, prediction, difference, report)
     report.stop_on_errors()
     hazards.report(device, prediction, report)
     return Realized(chosen, prediction, tuple(report.sorted()))
+
+
+def shown_for(function: Function, device: Device, name: str, options: Mapping[str, str]) -> Function:
+    """What the stack `name` shows in place of `function`, under its contract; refusals and needs aside.
+
+    Raises:
+        ValueError: no such stack or option.
+    """
+    _, prediction = _chosen(function, device, name, options)
+    return shown_as(function, device, prediction)
+
+
+def shown_as(function: Function, device: Device, prediction: Prediction) -> Function:
+    """The function that the prediction shows, under the contract of `function`: equal digests are a realization."""
+    return _alike(function, predicted_function(device, prediction), prediction)
+
+
+def _chosen(
+    function: Function, device: Device, name: str, options: Mapping[str, str]
+) -> tuple[dict[str, str], Prediction]:
+    place = Place(function.guest.place)
+    chosen = {**_options(function, device, name, place), **options}
+    return chosen, _show(function, device, name, place, chosen)
 
 
 def _options(function: Function, device: Device, name: str, place: Place) -> dict[str, str]:

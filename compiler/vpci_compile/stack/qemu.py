@@ -135,7 +135,9 @@ class _Rewrite:
             forwarded=self.image.forwarded[:size],
             compared=check.compared,
         )
-        return View(config, tuple(sorted(self.changes)), tuple(self.bars), tuple(self.made), check)
+        # A server that gives a BAR no size has none.
+        bars = tuple(bar for bar in self.bars if bar.size or not self.options.vfio_user)
+        return View(config, tuple(sorted(self.changes)), bars, tuple(self.made), check)
 
     def _size(self) -> int:
         return min(self.image.size, PCI_SIZE) if self.place is Place.CONVENTIONAL else self.image.size
