@@ -278,6 +278,16 @@ def test_a_prediction_reads_back(name: str, tmp_path: Path) -> None:
         assert found.accepted and not found.of(Kind.VISIBLE)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_the_layout_of_a_prediction_is_what_the_host_shows(name: str, tmp_path: Path) -> None:
+    path, layout = tmp_path / f"{name}.lspci", tmp_path / f"{name}.yaml"
+    api.write_prediction(api.predict(CAPTURES / f"{name}.lspci", BELOW), path)
+    layout.write_text(api.import_capture(path).text)
+    for source, destination in ((api.side(layout), captured(name)), (captured(name), api.side(layout))):
+        found = there(source, destination)
+        assert found.accepted and not found.of(Kind.VISIBLE)
+
+
 @pytest.mark.parametrize("text", ["{", '{"digest": 1}', '{"digest": "%s"}' % ("0" * 64), "[]", '{"digest":'])
 def test_documents_that_are_none(text: str, tmp_path: Path) -> None:
     path = tmp_path / "x.json"

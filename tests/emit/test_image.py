@@ -217,5 +217,6 @@ def test_first_line_names_the_place_in_the_guest(segment: int, head: str) -> Non
     (dump,) = lspci_text.emit(factory.function(segment=segment), Options())
     assert dump.name == "example-nic-vf.lspci"
     text = dump.data.decode()
-    assert text.startswith(head + "00: b3 15 1e 10 06 00 10 00")
+    assert text.startswith(f"{head}\tRegion 0: Memory at <unassigned> (32-bit, non-prefetchable) [size=16K]\n")
+    assert "\n00: b3 15 1e 10 06 00 10 00" in text
     assert text.endswith("ff0: 00 00 00 00 00 00 00 00 1b 00 01 00 06 14 00 00\n")
