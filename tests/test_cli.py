@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[1]
 MINIMAL = (ROOT / "layouts/minimal.yaml").read_text(encoding="utf-8")
 CAPTURE = ROOT / "tests/captures/e1000e.lspci"
 MANY = ROOT / "tests/captures/q35-all.lspci"
-COMMANDS = ("build", "check", "import", "show", "explain", "diff", "schema", "predict")
+COMMANDS = ("build", "check", "import", "show", "explain", "diff", "schema", "predict", "fleet")
 ESCAPE = "\x1b"
 
 
@@ -283,7 +283,7 @@ def test_help_of_a_command(run: Run, command: str) -> None:
     assert (done.status, done.err) == (0, "")
     lines = done.out.splitlines()
     assert all(len(line) <= 80 for line in lines)
-    assert re.match(rf"Usage: vpci-compile {command} \[OPTIONS\][A-Z ]*( \[OFFSET\])?$", lines[0])
+    assert re.match(rf"Usage: vpci-compile {command} \[OPTIONS\][A-Z .]*( \[OFFSET\])?$", lines[0])
     examples = lines[lines.index("  Examples:") + 1 :]
     examples = examples[: examples.index("")]
     assert 2 <= len(examples) <= 3

@@ -55,6 +55,8 @@ STACKS = {  # commands about kernels and VMMs
     "VPCI2101": ["predict", "VPCI2101.json", "--stack", "linux-7.2/qemu-11.1"],
     "VPCI2102": ["predict", "VPCI2102.json", "--stack", "qemu-11.1", "--option", "x-nv-gpudirect-clique=3"],
     "VPCI2103": ["predict", "VPCI2103.json", "--stack", "linux-7.2"],
+    "VPCI2201": ["fleet", "VPCI2201"],
+    "VPCI2202": ["fleet", "VPCI2202.lspci"],
     "VPCI2220": ["baseline", "VPCI2220.host.json", "VPCI2220.json", "--stack", "linux-7.2/qemu-11.1"],
     "VPCI2222": ["baseline", "VPCI2222.lspci", "--stack", "linux-7.2/qemu-11.1"],
     "VPCI2315": ["diff", "VPCI2315.lspci", "VPCI2315.lspci"],

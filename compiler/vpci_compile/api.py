@@ -6,7 +6,7 @@ Every function raises `Failed` (with diagnostics) for what a user did wrong, and
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # imported by the functions that need them: `check` starts fa
     from .diff import Difference, Outcome
     from .emit import Options
     from .emit.library_text import Card, Entry
+    from .fleet import FleetReport, Group, Member
     from .host import Baseline, Predicted, Realized
     from .host.machines import Probed
     from .host.policy import Accepted
@@ -411,3 +412,30 @@ def write_prediction(predicted: Predicted, path: StrPath) -> None:
     if target.suffix == ".json":
         data = image.with_prediction(data, predicted.prediction)
     writer.write_all(target.parent, [Artifact(target.name, data)])
+
+
+DEFAULT_STACK = "linux-7.2/qemu-11.1"
+
+
+def fleet(
+    paths: Iterable[StrPath],
+    stack: str = DEFAULT_STACK,
+    place: str = "port",
+    options: Mapping[str, str] | None = None,
+    *,
+    each: Callable[[Member, Group], None] | None = None,
+    progress: Callable[[int, str], None] | None = None,
+) -> FleetReport:
+    """Group the functions of many hosts by model and by contract below a stack, and say which stand apart.
+
+    `paths` are files, folders or patterns. What cannot be read is in the report, and the rest is answered. `each` is
+    called with each function and its group, `progress` with the number of the file that is read, and its name.
+
+    Raises:
+        ValueError: there is no such stack, place or option.
+    """
+    from . import host
+    from .fleet import below
+
+    names = [os.fspath(path) for path in paths]
+    return host.survey(names, below(stack, place, options or {}), each=each, progress=progress)

@@ -5,10 +5,11 @@ from .ids import ids, quirks_of
 from .importer import layout_text
 from .model import BarFact, Capture, Captures, HostFacts, IommuFacts
 from .plan import Shared
-from .read import read, read_all
+from .read import MAX_FILE, read, read_all, read_all_bytes
 from .structures import structures
 
 __all__ = [
+    "MAX_FILE",
     "BarFact",
     "Capture",
     "Captures",
@@ -21,5 +22,6 @@ __all__ = [
     "quirks_of",
     "read",
     "read_all",
+    "read_all_bytes",
     "structures",
 ]

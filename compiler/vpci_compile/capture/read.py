@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from ..diagnostics import Failed, Report, Source, Span, failure, whole_file
@@ -48,8 +49,17 @@ def read(path: Path, slot: str | None = None, shown: str | None = None) -> Captu
 def read_all(path: Path, shown: str | None = None) -> Captures:
     """Every function of a capture, in its order; a function with errors is left out and its errors are kept."""
     shown = shown or str(path)
+    return _all(lambda: _drafts(path, shown), shown)
+
+
+def read_all_bytes(data: bytes, shown: str) -> Captures:
+    """The same of what stands in a file, which messages call `shown`."""
+    return _all(lambda: _from_bytes(data, shown), shown)
+
+
+def _all(read_drafts: Callable[[], tuple[list[Draft], Report]], shown: str) -> Captures:
     try:
-        drafts, report = _drafts(path, shown)
+        drafts, report = read_drafts()
     except Failed as failed:
         return Captures((), failed.diagnostics)
     captures: list[Capture] = []

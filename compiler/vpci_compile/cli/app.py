@@ -427,6 +427,7 @@ from . import (  # noqa: E402 - their commands join the application
     baseline_command,  # noqa: F401
     capture_command,  # noqa: F401
     diff_command,  # noqa: F401
+    fleet_command,  # noqa: F401
     library_commands,  # noqa: F401
     live_commands,  # noqa: F401
     probe_command,  # noqa: F401

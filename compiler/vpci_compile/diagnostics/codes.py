@@ -2,7 +2,7 @@
 
 Ranges: 10 files and YAML, 11 the language, 12 identity and header, 13 capabilities and where they stand,
 14 BARs and regions, 15 rules of single capabilities, 16 migration, 17 captures, 18 targets, 19 NUMA, 20 live functions,
-21 kernels and VMMs, 22 many functions, 23 migrations.
+21 kernels and VMMs, 22 fleets, 23 migrations.
 Each has a page in docs/errors/ and a smallest failing file in tests/errors/.
 """
 
@@ -195,6 +195,8 @@ _CODES = (
     Code("VPCI2112", "BAR that the host has otherwise"),
     Code("VPCI2113", "host that cannot do what the layout needs"),
     Code("VPCI2114", "host that does not say what the layout needs", "warning"),
+    Code("VPCI2201", "path without a capture"),
+    Code("VPCI2202", "capture too short for a fleet"),
     Code("VPCI2220", "host that cannot be the same function as the others"),
     Code("VPCI2222", "capture that does not say what a guest would find"),
     Code("VPCI2310", "difference that the destination refuses"),

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping
 from ..ir import Function, Kind
 from ..stack import Change, Prediction, Program, Stack, known_programs
 
-_PLACES = {"port": "behind a root port", "root": "on the root bus", "conventional": "on a conventional bus"}
+PLACES = {"port": "behind a root port", "root": "on the root bus", "conventional": "on a conventional bus"}
 
 
 def render(function: Function, prediction: Prediction) -> str:
     """What the guest of `prediction.stack` finds, and why it is not the device."""
     config = prediction.config
-    where = _PLACES[prediction.place.value]
+    where = PLACES[prediction.place.value]
     lines = [f"{function.name} below {prediction.stack.name}, {where}: {config.size} bytes"]
     lines.extend(f"  {text}" for text in _doubts(prediction.stack))
     for kind in (Kind.STANDARD, Kind.EXTENDED):

@@ -5,5 +5,6 @@ from __future__ import annotations
 from .baseline import Baseline, baseline
 from .predict import Device, Predicted, predict, read_device
 from .realize import Realized, realize
+from .survey import survey
 
-__all__ = ["Baseline", "Device", "Predicted", "Realized", "baseline", "predict", "read_device", "realize"]
+__all__ = ["Baseline", "Device", "Predicted", "Realized", "baseline", "predict", "read_device", "realize", "survey"]

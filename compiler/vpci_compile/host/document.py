@@ -47,7 +47,11 @@ def read(path: Path, shown: str) -> Document | None:
     """
     if path.suffix != SUFFIX or path.is_dir():
         return None
-    source = loader.read_source(path, shown)
+    return parse(loader.read_source(path, shown))
+
+
+def parse(source: Source) -> Document | None:
+    """The document that a text is; None where it is another one. Raises as `read`."""
     if f'"{KEY}"' not in source.text[:_HEAD]:
         return None
     tree, report = loader.parse_json(source), Report()

@@ -8,12 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from .. import capture, pipeline, stack
-from ..capture import BarFact, Capture, IommuFacts
+from .. import capture, pipeline
+from ..capture import BarFact, Capture
 from ..diagnostics import Diagnostic, Report, Severity, Source
 from ..ir import Bar, BarKind, Function
 from ..pipeline import Compiled
-from ..stack import Hardware, Pasid, Place, Prediction
+from ..stack import Hardware, Pasid, Place, Prediction, captured
 from . import hazards
 
 QUIRK = "VPCI1330"
@@ -47,13 +47,19 @@ def read_device(path: Path, slot: str | None, shown: str) -> Device:
     Raises:
         Failed: it cannot be read (see capture.read).
     """
-    read = capture.read(path, slot, shown)
+    return device_of(capture.read(path, slot, shown), shown)
+
+
+def device_of(read: Capture, shown: str) -> Device:
+    """The function of a capture that was read."""
     text, diagnostics = capture.layout_text(read, compile_text)
     # The lines are those of the layout that `import` writes, not of the capture.
-    compiled = pipeline.compile_source(Source(f"import of {shown}", text), path)
-    function = compiled.function
-    hardware = Hardware(read.data, function.bars, read.virtual, read.ids)
-    return Device(read, Compiled(function, (*read.diagnostics, *diagnostics)), hardware)
+    compiled = pipeline.compile_source(Source(f"import of {shown}", text), Path("import.yaml"))
+    return Device(
+        read,
+        Compiled(compiled.function, (*read.diagnostics, *diagnostics)),
+        Hardware(read.data, capture.bars(read), read.virtual, read.ids),
+    )
 
 
 def compile_text(text: str) -> Function:
@@ -100,7 +106,7 @@ def foretell(
     Raises:
         ValueError: no such stack or option.
     """
-    return tell(device.capture, device.function.bars, name, place, options, pasid)
+    return tell(device.capture, device.hardware.bars, name, place, options, pasid)
 
 
 def tell(
@@ -112,21 +118,20 @@ def tell(
     pasid: Pasid | None = None,
 ) -> Prediction:
     """The same of a capture that nobody made a layout of; `bars` are those of `capture.bars`."""
-    words = dict(options)
-    if stack.parse(name).kernel is not None and read.driver.replace("_", "-").endswith("vfio-pci"):
-        words.setdefault("driver", read.driver)
-    iommu = read.host.iommu if read.host else None
-    if iommu is None and pasid is not None:
-        iommu = IommuFacts(pasid.width, pasid.execute, pasid.privileged, ats=True)
-    return stack.predict(Hardware(read.data, bars, read.virtual, read.ids), name, place, words, iommu)
+    return captured.foretell(read, bars, name, place, options, pasid)
 
 
 def predicted_function(device: Device, prediction: Prediction) -> Function:
     """The space of the prediction, with the structures that are found in it."""
     function = described(device, prediction)
-    guest = function.guest._replace(place=prediction.place.value)
+    origins = {bar.index: bar.origin for bar in (*device.function.bars, *function.bars)}
     return replace(
-        function, name=device.function.name, config=prediction.config, guest=guest, physical=device.function.physical
+        function,
+        name=device.function.name,
+        config=prediction.config,
+        bars=tuple(replace(bar, origin=origins.get(bar.index, bar.origin)) for bar in prediction.bars),
+        guest=function.guest._replace(place=prediction.place.value),
+        physical=device.function.physical,
     )
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -12,6 +10,7 @@ from typing import NamedTuple
 
 from ..catalog import Capability, Field, Place, View
 from ..diagnostics import Span
+from . import contract
 from .config_space import ConfigSpace
 
 
@@ -217,26 +216,9 @@ class Function:
     reserved: tuple[tuple[int, int, str], ...] = ()  # (first byte, byte after the last, why)
 
     @cached_property
-    def contract(self) -> dict[str, object]:
-        """What must be equal on both sides of a migration, in a canonical form."""
-        config = self.config
-        pinned = bytes(value & mask for value, mask in zip(config.value, config.compared, strict=True))
-        return {
-            "size": config.size,
-            "compared": config.compared.hex(),
-            "value": pinned.hex(),
-            "bars": [
-                [bar.index, bar.kind, bar.prefetchable, bar.size, bar.length, bar.caching, bar.beyond, bar.enable]
-                for bar in self.bars
-            ],
-            "regions": [[r.instead_of, r.type, r.subtype, r.size, r.caching, r.enable] for r in self.regions],
-        }
-
-    @cached_property
     def digest(self) -> str:
-        """Names the contract: sha256 over its canonical form, in hex."""
-        text = json.dumps(self.contract, separators=(",", ":"), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()
+        """Names the contract: sha256 over its canonical form, in hex (see ir.contract)."""
+        return contract.digest(self.config, self.bars, self.regions)
 
     def owner(self, offset: int) -> Structure | None:
         """The structure that a byte belongs to; where two overlap, the one listed last."""

@@ -48,7 +48,7 @@ _WORDS = (MSI, PCIX)
 """Standard capabilities of which the kernel reads a word to know their length: at an odd place it cannot."""
 _MOST_STANDARD = (PCI_SIZE - HEADER_END) // 4
 _BAR_IO, _BAR_WIDE, _BAR_PREFETCH = 0x1, 0x4, 0x8
-_ROM_ENABLE = 0x1
+_ROM_ENABLE, _ROM_LEAST = 0x1, 2048
 
 
 def linux_view(hardware: Hardware, version: Version, driver: str = "") -> View:
@@ -341,9 +341,9 @@ class _Shadow:
                 self._bar(bar, held)
         self.emulated[ROM : ROM + 4] = b"\xff" * 4
         rom = next((bar for bar in self.hardware.bars if bar.index == ROM_INDEX), None)
-        mask = _ONES & -rom.size | _ROM_ENABLE if rom is not None and rom.size else 0
-        # As for a BAR: without a known size the register is shown as it was captured.
-        value = number(self.shadow, ROM, 4) & (mask or (_ONES if rom is not None else 0))
+        # One of unknown size counts as the smallest. What QEMU sizes must not depend on where the host had put it.
+        mask = _ONES & -(rom.size or _ROM_LEAST) | _ROM_ENABLE if rom is not None else 0
+        value = number(self.shadow, ROM, 4) & mask
         self.shadow[ROM : ROM + 4] = value.to_bytes(4, "little")
         self.writable[ROM : ROM + 4] = mask.to_bytes(4, "little")
         for at, octets in taken.items():  # by a capability that stands in the header

@@ -34,7 +34,7 @@
 
 /* Names what must be equal on both sides of a migration (SHA-256). */
 #define SRIOV_VF_PASID_DIGEST \
-	"20cfd756c1d6acb162d96cdd689718b20247dcd35b951e354ae4e0c4a4c205de"
+	"57feaea2c4fd9ab1d25d83391f1d37bb139876738c1241500bb927b42e92068f"
 
 /* How a guest may map memory */
 #define SRIOV_VF_PASID_CACHING_UNCACHED		0

@@ -33,7 +33,7 @@
 
 /* Names what must be equal on both sides of a migration (SHA-256). */
 #define SYNTHETIC_ACCELERATOR_DIGEST \
-	"d4d2d6ab7db8e60f816657f40142e8d44a949dbbd65ac77a452c9b9a5ade798a"
+	"0df49750534ebb4377ee0324be716954d0c3d2c3246b83f841c9d9617430d99d"
 
 /* How a guest may map memory */
 #define SYNTHETIC_ACCELERATOR_CACHING_UNCACHED		0

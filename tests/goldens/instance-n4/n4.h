@@ -34,7 +34,7 @@
 
 /* Names what must be equal on both sides of a migration (SHA-256). */
 #define N4_DIGEST \
-	"78078b2d631392739b0704788dd7b03672c09d08dfcd71cc828734636b057819"
+	"8a1ad60d36cbdbf4cfa277e3ca3d3097fff662a0b2dd23cc8c446ca1465b3880"
 
 /* How a guest may map memory */
 #define N4_CACHING_UNCACHED		0

@@ -33,7 +33,7 @@
 
 /* Names what must be equal on both sides of a migration (SHA-256). */
 #define MINIMAL_DIGEST \
-	"ca7dcb116d48cfa588e9c4a5f5071a0282dbf8471df246d01725cefc759dfc69"
+	"334a9f975d199f513757789b8cdec6ceadaff72d93757e55e244a354c6e9b486"
 
 /* Type 0 Configuration Header, synthesized */
 #define MINIMAL_HEADER_SIZEOF			64		/* PCIe 6.0 7.5.1.2 */

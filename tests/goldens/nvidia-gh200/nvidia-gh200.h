@@ -33,7 +33,7 @@
 
 /* Names what must be equal on both sides of a migration (SHA-256). */
 #define NVIDIA_GH200_DIGEST \
-	"60da3c28e0ff5f1945e161fc078f3c43b942b87530a6c598c2e51cfd4bd147dc"
+	"733ba0b0b07b8fa0b1f61a8e23ea2ae2aa5648c0f1c0190c7ba039365ab4449b"
 
 /* How a guest may map memory */
 #define NVIDIA_GH200_CACHING_UNCACHED		0

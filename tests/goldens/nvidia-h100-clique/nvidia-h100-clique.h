@@ -33,7 +33,7 @@
 
 /* Names what must be equal on both sides of a migration (SHA-256). */
 #define NVIDIA_H100_CLIQUE_DIGEST \
-	"224755999a74d3858128275772c466ca22e16b5dc50aa279e4c51deefbac62e6"
+	"6ffc395ae135aea0544d90f1209ac4f7eb73e0b2f44de155a0c84fa94ddd5949"
 
 /* How a guest may map memory */
 #define NVIDIA_H100_CLIQUE_CACHING_UNCACHED		0

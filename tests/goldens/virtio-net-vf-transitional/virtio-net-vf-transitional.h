@@ -34,7 +34,7 @@
 
 /* Names what must be equal on both sides of a migration (SHA-256). */
 #define VIRTIO_NET_VF_TRANSITIONAL_DIGEST \
-	"0761e0dbc25358d5ca38a4e615431c472eaf91ddff985ec03a9025ae43dda9de"
+	"ddadcbe2fe6891e1b19f58e76822aa9b9695ff9d5dbdab16abf49adac11f9fae"
 
 /* How a guest may map memory */
 #define VIRTIO_NET_VF_TRANSITIONAL_CACHING_UNCACHED		0
