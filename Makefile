@@ -66,6 +66,8 @@ bench: $(STAMP)
 
 schema: $(STAMP)
 	$(BIN)/vpci-compile schema > schemas/device.schema.json
+	$(BIN)/python -c 'from vpci_compile.spec.schema import machine_schema; print(machine_schema(), end="")' \
+	    > schemas/machine.schema.json
 	$(BIN)/python -c 'from vpci_compile.capture.host_format import capture_schema; print(capture_schema(), end="")' \
 	    > schemas/capture.schema.json
 	$(BIN)/python -c 'from vpci_compile.emit.migration_json import diff_schema; print(diff_schema(), end="")' \

@@ -21,7 +21,8 @@ class PackCatalogue(BuildHookInterface):  # type: ignore[type-arg]
 
         folder = Path(self.directory) / "packed"
         folder.mkdir(parents=True, exist_ok=True)
-        packed = {store.PACKED: catalog.pack(), quirks.PACKED: quirks.pack(), compiled.FILE: compiled.pack()}
+        packed = {store.PACKED: catalog.pack(), quirks.PACKED: quirks.pack()}
+        packed |= {language.file: compiled.pack(language) for language in compiled.Language}
         for name, text in packed.items():
             (folder / name).write_text(text, encoding="utf-8")
             build_data["force_include"][str(folder / name)] = f"vpci_compile/_data/schemas/{name}"

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from .check import device_layout
+from .check import device_layout, machine_layout
 from .extend import resolve
 from .readers import FieldValue
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # models are for reading and for type checkers; `compiled.py`
         Identity,
         PhysicalEntry,
     )
+    from .machine import MachineLayout
 
 __all__ = [
     "BarEntry",
@@ -23,7 +24,9 @@ __all__ = [
     "DeviceLayout",
     "FieldValue",
     "Identity",
+    "MachineLayout",
     "PhysicalEntry",
     "device_layout",
+    "machine_layout",
     "resolve",
 ]

@@ -1,15 +1,17 @@
 """The language's validator, without pydantic's start-up time.
 
-pydantic makes a schema for its core from the models of `device.py`, which takes longer than compiling a layout. The
-schema is kept as JSON (in the wheel, or in the cache of a checkout) and handed straight to the core. The documents are
-then instances of stand-ins with the models' attributes; `device.py` says what these are. Where the kept schema was made
-by another pydantic, or from another `device.py`, the models themselves are used.
+pydantic makes a schema for its core from the models of `device.py` and `machine.py`, which takes longer than compiling
+a layout. The schema is kept as JSON (in the wheel, or in the cache of a checkout) and handed straight to the core. The
+documents are then instances of stand-ins with the models' attributes; the two files say what these are. Where the kept
+schema was made by another pydantic, or from another text of the language, the models themselves are used.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 from contextlib import suppress
+from enum import StrEnum
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,8 +21,21 @@ import pydantic_core
 from .. import resources
 from . import readers
 
-FILE = "device-core.json"  # in schemas/ of a wheel
-_SOURCES = ("device.py", "scalars.py", "readers.py")
+
+class Language(StrEnum):
+    """A kind of document: the module with its models."""
+
+    DEVICE = "device"
+    MACHINE = "machine"
+
+    @property
+    def file(self) -> str:
+        """The kept schema, in schemas/ of a wheel."""
+        return f"{self}-core.json"
+
+
+_ROOTS = {Language.DEVICE: "DeviceLayout", Language.MACHINE: "MachineLayout"}
+_SHARED = ("device.py", "scalars.py", "readers.py")
 _LEFT_OUT = ("metadata", "serialization")  # what only pydantic itself looks at
 
 
@@ -31,34 +46,37 @@ class Part:
 
 
 @cache
-def validator() -> Any:
+def validator(language: Language) -> Any:
     """What validates a document: `validate_python(plain)` gives the typed layout or raises ValidationError."""
-    for path in (resources.folder("schemas") / FILE, resources.cache_file(FILE)):
+    for path in (resources.folder("schemas") / language.file, resources.cache_file(language.file)):
         with suppress(OSError, ValueError, KeyError, TypeError, pydantic_core.SchemaError):
             kept = json.loads(path.read_bytes()) if path is not None else {}
-            if kept["made_from"] == _made_from():
+            if kept["made_from"] == _made_from(language):
                 return pydantic_core.SchemaValidator(_decode(kept["schema"], {}))
-    resources.keep(FILE, pack)
-    from .device import DeviceLayout
-
-    DeviceLayout.model_rebuild()
-    return DeviceLayout.__pydantic_validator__
+    resources.keep(language.file, lambda: pack(language))
+    return model(language).__pydantic_validator__
 
 
-def pack() -> str:
+def model(language: Language) -> Any:
+    """The model of a whole document."""
+    found = getattr(importlib.import_module(f".{language}", __package__), _ROOTS[language])
+    found.model_rebuild()
+    return found
+
+
+def pack(language: Language) -> str:
     """The JSON text that `validator` reads."""
-    from .device import DeviceLayout
-
-    DeviceLayout.model_rebuild()
-    return json.dumps({"made_from": _made_from(), "schema": _encode(DeviceLayout.__pydantic_core_schema__)})
+    made = {"made_from": _made_from(language), "schema": _encode(model(language).__pydantic_core_schema__)}
+    return json.dumps(made)
 
 
-def _made_from() -> list[str]:
+def _made_from(language: Language) -> list[str]:
     """What the schema depends on: pydantic's core, and the text of the language."""
     import hashlib
 
     here = Path(__file__).parent
-    texts = [hashlib.sha256((here / name).read_bytes()).hexdigest() for name in _SOURCES]
+    names = dict.fromkeys((f"{language}.py", *_SHARED))
+    texts = [hashlib.sha256((here / name).read_bytes()).hexdigest() for name in names]
     return [pydantic_core.__version__, *texts]
 
 

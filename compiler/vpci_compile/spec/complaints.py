@@ -10,7 +10,6 @@ from pydantic import BaseModel
 
 from ..diagnostics import Report, nearest
 from ..loader import Node
-from .device import DeviceLayout
 from .readers import shown
 from .schema import description
 
@@ -20,8 +19,8 @@ Path = tuple[str | int, ...]
 class Complaints:
     """What pydantic found, by place: a value that fits no member of a union comes once for each, and is one mistake."""
 
-    def __init__(self, tree: Node, rows: Iterable[Any], report: Report) -> None:
-        self.tree, self.report = tree, report
+    def __init__(self, tree: Node, root: type[BaseModel], rows: Iterable[Any], report: Report) -> None:
+        self.tree, self.root, self.report = tree, root, report
         self.unknown: list[tuple[Path, Any]] = []
         self.missing: list[tuple[Path, Any]] = []
         self.values: dict[Path, list[Any]] = {}
@@ -56,7 +55,7 @@ class Complaints:
 
     def _unknown(self, path: Path, row: Any) -> list[str]:
         parent = self.tree.find(path[:-1])
-        known = [name for name in _known_keys(row) if name not in parent.keys]
+        known = [name for name in _known_keys(self.root, row) if name not in parent.keys]
         key = str(path[-1])
         stem, colon, rest = key.partition(":")
         near = [name for name in (stem, _MEANT.get(key), key.lower().removeprefix("bar")) if name in known]
@@ -68,7 +67,7 @@ class Complaints:
         return near
 
     def _missing(self, path: Path, row: Any) -> None:
-        described = _described(row["loc"])
+        described = _described(self.root, row["loc"])
         if described[1:2].islower():
             described = described[0].lower() + described[1:]
         self.report.add(
@@ -111,9 +110,8 @@ def _is_key(step: str) -> bool:
     return step.isidentifier() and step not in ("int", "bool", "str", "dict") and not step[0].isupper()
 
 
-def _model_at(loc: Sequence[str | int]) -> type[BaseModel]:
-    """The model that a location lies in."""
-    model: type[BaseModel] = DeviceLayout
+def _model_at(model: type[BaseModel], loc: Sequence[str | int]) -> type[BaseModel]:
+    """The model that a location below another model lies in."""
     for step in loc:
         for name, field in model.model_fields.items():
             if step in (name, field.alias):
@@ -129,10 +127,10 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
     return [model for inner in getattr(annotation, "__args__", ()) for model in _models(inner)]
 
 
-def _known_keys(row: Any) -> list[str]:
+def _known_keys(root: type[BaseModel], row: Any) -> list[str]:
     if row["loc"][-1] == "[key]":
         return _choices(row)
-    model = _model_at(row["loc"][:-1])
+    model = _model_at(root, row["loc"][:-1])
     return [field.alias or name for name, field in model.model_fields.items()]
 
 
@@ -140,8 +138,8 @@ def _choices(row: Any) -> list[str]:
     return [part.strip("'") for part in row["ctx"]["expected"].replace(" or ", ", ").split(", ")]
 
 
-def _described(loc: Sequence[str | int]) -> str:
-    model = _model_at(loc[:-1])
+def _described(root: type[BaseModel], loc: Sequence[str | int]) -> str:
+    model = _model_at(root, loc[:-1])
     for name, field in model.model_fields.items():
         if loc[-1] in (name, field.alias):
             return description(model, name).rstrip(".")

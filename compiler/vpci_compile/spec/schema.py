@@ -13,14 +13,13 @@ import ast
 import inspect
 import json
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
 from .. import catalog
 from ..catalog import Chain
-from . import device
+from . import device, machine
 
 _MERGED = ("CapabilityEntry", "BytesEntry", "ReservedEntry")  # entries of lists that are merged one by one
 _FIXED = ("vpci", "extends", "parameters", "with")  # no parameter stands here
@@ -35,9 +34,9 @@ _REMOVE = {"description": "Takes away the inherited entry that this one names.",
 @cache
 def descriptions() -> dict[tuple[str, str], str]:
     """(class, field) -> the text below the field."""
-    tree = ast.parse(Path(device.__file__).read_text(encoding="utf-8"))
+    texts = [inspect.getsource(module) for module in (device, machine)]
     found: dict[tuple[str, str], str] = {}
-    for part in tree.body:
+    for part in [part for text in texts for part in ast.parse(text).body]:
         if not isinstance(part, ast.ClassDef):
             continue
         for line, below in zip(part.body, part.body[1:], strict=False):
@@ -73,6 +72,21 @@ def device_schema() -> str:
             **{name: {**part, "title": name} for name, part in changes.items()},
             "Parameter": _PARAMETER,
         },
+    }
+    return json.dumps(schema, indent=2) + "\n"
+
+
+def machine_schema() -> str:
+    """The text of `schemas/machine.schema.json` (JSON Schema 2020-12)."""
+    layout = machine.MachineLayout.model_json_schema(by_alias=True)
+    models = {**layout.pop("$defs"), "MachineLayout": layout}
+    for name, part in models.items():
+        _describe(part, getattr(machine, name))
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "vpci-compile machine layout",
+        "$ref": "#/$defs/MachineLayout",
+        "$defs": models,
     }
     return json.dumps(schema, indent=2) + "\n"
 

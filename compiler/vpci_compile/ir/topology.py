@@ -1,0 +1,104 @@
+"""A machine with everything that a VMM must be told of it: buses, ports, functions, and what its tables are made from.
+
+Frozen values, standard library only. Sizes and addresses in bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from ..diagnostics import Span
+from .function import Function
+from .machine import Machine
+
+ROOT = "root"
+"""The name of the machine's own root bus."""
+
+
+class Viommu(NamedTuple):
+    """A vIOMMU: "smmuv3" or "intel-iommu"; `pasid_bits` is 0 where it offers no PASID."""
+
+    type: str
+    accel: bool
+    ats: bool
+    pasid_bits: int
+
+
+class Bus(NamedTuple):
+    """An expander host bridge beside the root bus; `slot` is its own device number there."""
+
+    name: str
+    number: int
+    slot: int
+    node: int | None
+    cxl: bool
+    viommu: Viommu | None
+    origin: Span
+
+
+class RootPort(NamedTuple):
+    """A root port on `bus` (ROOT, or an expander's name); `secondary` is the number of the bus behind it, as firmware
+    will give it; `window` its 64-bit prefetchable window, 0 for none.
+    """
+
+    name: str
+    bus: str
+    slot: int
+    function: int
+    secondary: int
+    window: int
+    io: bool
+    chassis: int
+    origin: Span
+
+
+class Instance(NamedTuple):
+    """A function of the machine: its compiled layout with its guest address, behind `port` ("" for none) on `bus`.
+
+    `nodes` are the proximity domains that it is the generic initiator of; `memory_base` the guest address of its
+    coherent memory, None where it has none or nobody says.
+    """
+
+    name: str
+    layout: str
+    function: Function
+    port: str
+    bus: str
+    nodes: tuple[int, ...]
+    node: int | None
+    memory_base: int | None
+    origin: Span
+
+
+@dataclass(frozen=True)
+class System:
+    """A compiled machine layout; `machine` is what the ACPI tables are made from.
+
+    `type_release` is the version of QEMU's machine type. `window` is the sum of the 64-bit windows of all ports, and
+    `pci_hole` the least power of two that holds them aligned.
+    """
+
+    name: str
+    version: int
+    about: str
+    machine: Machine
+    type_release: tuple[int, int]
+    buses: tuple[Bus, ...]
+    ports: tuple[RootPort, ...]
+    devices: tuple[Instance, ...]
+    viommu: Viommu | None
+    window: int
+    pci_hole: int
+    guest_nodes: int | None
+    origin: Span
+    origins: Mapping[str, Span]
+
+    def port(self, name: str) -> RootPort | None:
+        """The port of this name."""
+        return next((one for one in self.ports if one.name == name), None)
+
+    def bus(self, name: str) -> Bus | None:
+        """The expander of this name; None for the root bus."""
+        return next((one for one in self.buses if one.name == name), None)
