@@ -73,7 +73,7 @@ def probed(one: Side) -> Machine:
 
 
 @cache
-def _saved(one: Side) -> tuple[bytes, str]:
+def saved(one: Side) -> tuple[bytes, str]:
     """The stream of that machine, or why there is none."""
     with tempfile.TemporaryDirectory() as folder, _Qemu(one) as source:
         path = Path(folder) / "stream"
@@ -87,7 +87,7 @@ def _saved(one: Side) -> tuple[bytes, str]:
 
 def migrate(source: Side, destination: Side) -> Outcome:
     """A real migration."""
-    stream, problem = _saved(source)
+    stream, problem = saved(source)
     return Outcome(False, (problem,)) if problem else load(destination, stream)
 
 

@@ -22,6 +22,7 @@ from ..stack.incoming import Check
 from ..stack.pci import INTERRUPT_PIN
 from ..stack.qemu_machine import Bar, Emulated, Equal, Machine, Saved, Scalar
 from . import saved_state
+from .firmware import Firmware
 from .qmp import Monitor, RefusedError
 from .qtest import QemuError
 from .virtio_state import IRQ_BYTES
@@ -34,7 +35,7 @@ _BAD = re.compile(
     r"cmask: ([0-9a-f]+) wmask: ([0-9a-f]+) w1cmask:([0-9a-f]+)"
 )
 _ROM, _PINS = 6, 4
-_CONFIG_ADDRESS, _CONFIG_DATA, _BUS_NUMBERS = 0xCF8, 0xCFC, 0x18
+_IRQ_REFUSED = "irq state -1: must be 0 or 1"
 _TRANSIENT = {"type", "realized", "hotplugged", "hotpluggable", "parent_bus", "busnr"}
 
 
@@ -65,10 +66,13 @@ class _Probe:
         kind = str(self._get("/machine", "type")).removesuffix("-machine")
         path = self._folder / "state"
         blocked = monitor.migrate(path)
-        snapshot = None if blocked else self._snapshot()
         state = None if blocked else saved_state.read(path.read_bytes())
         sections = state.sections if state is not None else ()
-        functions = tuple(self._function(one, sections, snapshot) for one in ids)
+        firmware = Firmware(monitor)
+        functions = [self._function(one, sections, firmware) for one in ids]
+        if not blocked:
+            snapshot = self._snapshot()
+            functions = [self._measured(one, sections, snapshot) for one in functions]
         return Machine(
             qemu=".".join(str(version[part]) for part in ("major", "minor", "micro")),
             type=state.machine if state is not None and state.machine else kind,
@@ -76,7 +80,7 @@ class _Probe:
             ram_version=state.ram_version if state is not None else 0,
             blocks=state.blocks if state is not None else (),
             sections=tuple(_saved(section) for section in sections),
-            functions=self._with_bars(functions),
+            functions=tuple(functions),
         )
 
     # -- what a device is ------------------------------------------------------------------------------------------
@@ -84,7 +88,7 @@ class _Probe:
     def _get(self, path: str, name: str) -> Any:
         return self._monitor.execute("qom-get", {"path": path, "property": name})
 
-    def _function(self, name: str, sections: Sequence[saved_state.Section], snapshot: Path | None) -> Emulated:
+    def _function(self, name: str, sections: Sequence[saved_state.Section], firmware: Firmware) -> Emulated:
         where = f"{_PERIPHERAL}/{name}"
         try:
             path = self._path(where)
@@ -92,15 +96,22 @@ class _Probe:
             raise NoFunctionError(name) from refused
         own = [section for section in sections if section.name.rpartition("/")[0] == path]
         holding = next((section for section in own if section.holder), None)
+        regions = firmware.devices.get(name, {}).get("regions", ())
         return Emulated(
             id=name,
             driver=str(self._get(where, "type")),
             path=path,
             section=holding.name if holding is not None else own[0].name if own else "",
-            check=_Measure(self._monitor, snapshot, holding).check() if holding and snapshot else None,
-            bars=(),
+            check=None,
+            guest=firmware.space(name),
+            bars=tuple(_bar(region) for region in regions),
             properties=dict(self._properties(where)),
         )
+
+    def _measured(self, one: Emulated, sections: Sequence[saved_state.Section], snapshot: Path) -> Emulated:
+        """The same function, with what QEMU compares of it."""
+        section = next((section for section in sections if section.name == one.section and section.holder), None)
+        return one if section is None else replace(one, check=_Measure(self._monitor, snapshot, section).check())
 
     def _path(self, where: str) -> str:
         """The function's place as QEMU's stream names it: the root bus, then slot and function on each bus."""
@@ -126,27 +137,24 @@ class _Probe:
                 if isinstance(value, Scalar):
                     yield name, value
 
-    def _with_bars(self, functions: Sequence[Emulated]) -> tuple[Emulated, ...]:
-        """The same, with what a guest would be told of their BARs; that changes the machine's state."""
-        _Buses(self._monitor).number()
-        found = {str(device["qdev_id"]): device["regions"] for device in _devices(self._monitor)}
-        return tuple(replace(one, bars=tuple(_bar(row) for row in found.get(one.id, ()))) for one in functions)
-
     # -- the snapshot ----------------------------------------------------------------------------------------------
 
-    def _snapshot(self) -> Path | None:
-        """The machine's state in a file, in QEMU's own form; None for a machine that cannot be saved."""
+    def _snapshot(self) -> Path:
+        """The machine's state in a file, in QEMU's own form."""
         path = self._folder / "snapshot"
         path.touch()
         monitor, file = self._monitor, f"{_DISK}-file"
         monitor.execute("blockdev-add", {"driver": "file", "node-name": file, "filename": str(path)})
         made = {"driver": "qcow2", "file": file, "size": 1 << 16, "cluster-size": _CLUSTER}
-        problem = monitor.job("blockdev-create", {"options": made})
+        self._done("blockdev-create", {"options": made})
+        monitor.execute("blockdev-add", {"driver": "qcow2", "node-name": _DISK, "file": file})
+        self._done("snapshot-save", {"tag": _TAG, "vmstate": _DISK, "devices": [_DISK]})
+        return path
+
+    def _done(self, command: str, arguments: dict[str, Any]) -> None:
+        problem = self._monitor.job(command, arguments)
         if problem:
             raise QemuError(problem)
-        monitor.execute("blockdev-add", {"driver": "qcow2", "node-name": _DISK, "file": file})
-        problem = monitor.job("snapshot-save", {"tag": _TAG, "vmstate": _DISK, "devices": [_DISK]})
-        return None if problem else path
 
 
 class _Measure:
@@ -188,8 +196,8 @@ class _Measure:
         if found is not None:
             offset, _, _, cmask, wmask, w1cmask = (int(word, 16) for word in found.groups())
             return offset, cmask, wmask, w1cmask
-        if not problem:
-            raise QemuError(f"it takes a state of {self._section.name} that it cannot take")
+        if _IRQ_REFUSED not in said or self._section.name not in problem:
+            raise QemuError(f"it does not come to the interrupt lines of {self._section.name}: {problem}")
         return None
 
 
@@ -198,44 +206,6 @@ def _changed(octets: bytes) -> bytes:
     made = bytearray(octet ^ 0xFF for octet in octets)
     made[INTERRUPT_PIN] = octets[INTERRUPT_PIN] % _PINS + 1
     return bytes(made)
-
-
-class _Buses:
-    """Gives every bridge its bus numbers, as firmware does: QEMU tells of no function behind one that has none."""
-
-    def __init__(self, monitor: Monitor) -> None:
-        self._monitor = monitor
-
-    def number(self) -> None:
-        """All bridges of all root buses."""
-        for root in self._monitor.execute("query-pci"):
-            self._below(int(root["bus"]))
-
-    def _below(self, bus: int) -> int:
-        """The bridges on one bus; the last number that is given."""
-        last = bus
-        for device in _devices(self._monitor):
-            if device["bus"] == bus and "pci_bridge" in device:
-                self._write(device, 0xFF, last + 1)
-                end = self._below(last + 1)
-                self._write(device, end, last + 1)
-                last = end
-        return last
-
-    def _write(self, device: dict[str, Any], subordinate: int, secondary: int) -> None:
-        numbers = subordinate << 16 | secondary << 8 | device["bus"]
-        address = 1 << 31 | device["bus"] << 16 | device["slot"] << 11 | device["function"] << 8 | _BUS_NUMBERS
-        self._monitor.human(f"o /w {_CONFIG_ADDRESS:#x} {address:#x}")
-        self._monitor.human(f"o /w {_CONFIG_DATA:#x} {numbers:#x}")
-
-
-def _devices(monitor: Monitor) -> Iterator[dict[str, Any]]:
-    """All functions that QEMU tells of, each before those behind it."""
-    waiting = [device for root in monitor.execute("query-pci") for device in root["devices"]]
-    while waiting:
-        device = waiting.pop(0)
-        yield device
-        waiting[:0] = device.get("pci_bridge", {}).get("devices", ())
 
 
 def _bar(region: dict[str, Any]) -> Bar:

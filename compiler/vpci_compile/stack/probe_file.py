@@ -33,7 +33,7 @@ def text(machine: Machine) -> str:
         "sections": [_section(one) for one in machine.sections],
         "functions": [_function(one) for one in machine.functions],
     }
-    return json_text.render(document, rows=MASKS)
+    return json_text.render(document, rows=(*MASKS, "guest"))
 
 
 def _section(one: Saved) -> dict[str, Any]:
@@ -57,6 +57,7 @@ def _function(one: Emulated) -> dict[str, Any]:
         "path": one.path,
         "section": one.section,
         "check": rows,
+        "guest": hex_rows.write(one.guest) if one.guest else None,
         "bars": [bar._asdict() for bar in one.bars],
         "properties": dict(one.properties),
     }
@@ -108,7 +109,7 @@ def _read_section(row: Mapping[str, Any]) -> Saved:
 
 
 def _read_function(node: Node, report: Report) -> Emulated:
-    plain = {key: entry.plain() for key, entry in node.items() if key != "check"}
+    plain = {key: entry.plain() for key, entry in node.items() if key not in ("check", "guest")}
     check = node.find(["check"])
     return Emulated(
         id=plain["id"],
@@ -116,6 +117,7 @@ def _read_function(node: Node, report: Report) -> Emulated:
         path=plain["path"],
         section=plain["section"],
         check=None if check.value is None else _read_check(check, report),
+        guest=bytes(hex_rows.read(node.find(["guest"]), report).data),
         bars=tuple(Bar(**bar) for bar in plain["bars"]),
         properties=plain["properties"],
     )

@@ -65,6 +65,7 @@ _FUNCTION = Part(
         "path": (_NAME, "Where it is: the root bus, then slot and function on each bus."),
         "section": (_MAYBE_NAME, "The section that it saves; empty for a device that saves nothing."),
         "check": (Maybe(_CHECK), "What a destination compares; null where no configuration space is saved."),
+        "guest": (Maybe(_ROWS), "The configuration space as a guest reads it; null where it was not read."),
         "bars": (
             Rows(
                 Part(

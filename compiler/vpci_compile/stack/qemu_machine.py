@@ -52,7 +52,8 @@ class Saved:
 class Emulated:
     """A PCI function of the machine. `section` names what it saves; "" for a device that saves nothing.
 
-    `check` is None where nothing is saved.
+    `check` is None where nothing is saved. `guest` is the configuration space as a guest reads it after the firmware
+    numbered the buses; empty where the machine cannot be read so.
     """
 
     id: str
@@ -60,6 +61,7 @@ class Emulated:
     path: str
     section: str
     check: Check | None
+    guest: bytes
     bars: tuple[Bar, ...]
     properties: Mapping[str, Scalar]
 
