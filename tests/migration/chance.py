@@ -109,7 +109,7 @@ def wrong(pair: Drawn) -> Iterator[str]:
     """Where verdict and QEMU differ, in words, for both directions.
 
     Raises:
-        AssertionError, QemuError: QEMU does not make one of the machines.
+        QemuError: QEMU does not make one of the machines.
     """
     one, other = pair.sides
     for source, destination in ((one, other), (other, one)):
@@ -130,7 +130,7 @@ def main() -> None:
         pair = draw(dice)
         try:
             lines = list(wrong(pair))
-        except (AssertionError, QemuError) as error:
+        except QemuError as error:
             print(f"not made: {pair.text}: {str(error)[:200]!r}", flush=True)
             continue
         tried, failed = tried + 2, failed + len(lines)

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from live.judging import qemu
 from vpci_compile.live.probe import probe
+from vpci_compile.live.qtest import QemuError
 from vpci_compile.stack.qemu_machine import Machine
 
 _NAME = "qemu-system-x86_64: "
@@ -113,7 +114,7 @@ class _Qemu:
         self._end = time.monotonic() + _LIMIT_S
         if not self.ask("qmp_capabilities"):
             self.__exit__()
-            raise AssertionError(f"QEMU does not make {one}: {self.said()}")
+            raise QemuError(f"QEMU does not make {one}: {self.said()}")
 
     def __enter__(self) -> _Qemu:
         return self

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from .incoming import refused, words
+from .incoming import Check, refused, words
 from .qemu_devices import rules
 from .qemu_machine import Emulated, Machine, Saved
 
@@ -85,8 +85,13 @@ def _refusals(source: Machine, destination: Machine) -> Iterator[Verdict]:
         if there is None:
             yield Verdict(False, (f"{_FAILED}{_unknown(section)}",), section.name)
             continue
-        for lines in _section(section, there, functions.get(section.name)):
+        pair = functions.get(section.name)
+        for lines in _section(section, there, pair):
             yield Verdict(False, lines, section.name)
+        if pair is not None and _size(pair[0]) != _size(pair[1]):
+            sizes = f"{_size(pair[0])} and {_size(pair[1])}"
+            text = f"{section.name}: configuration spaces of {sizes} bytes: what QEMU takes for the rest is not known"
+            yield Verdict(None, (text,), section.name)
 
 
 def _ram(source: Machine, destination: Machine) -> Iterator[Verdict]:
@@ -115,6 +120,8 @@ def _section(here: Saved, there: Saved, pair: tuple[Emulated, Emulated] | None) 
     loading = f"{_FAILED}error while loading state for instance {here.instance:#x} of device '{here.name}': "
     if pair is not None:
         yield from _config(here, *pair, loading)
+        if _size(pair[0]) != _size(pair[1]):
+            return
     yield from _queues(here, there, loading)
     if pair is not None:
         yield from _properties(*pair, loading, after=False)
@@ -133,7 +140,9 @@ def _section(here: Saved, there: Saved, pair: tuple[Emulated, Emulated] | None) 
 def _config(section: Saved, ours: Emulated, theirs: Emulated, loading: str) -> Iterator[tuple[str, ...]]:
     if ours.check is None or theirs.check is None:
         return
-    first = next(refused(theirs.check, ours.check.config), None)
+    size = min(_size(ours), _size(theirs))
+    common = Check(*(octets[:size] for octets in theirs.check))
+    first = next(refused(common, ours.check.config[:size]), None)
     if first is not None:
         bad = words(theirs.check, ours.check.config, first)
         element = "Failed to load element of type pci config for config"
@@ -141,6 +150,10 @@ def _config(section: Saved, ours: Emulated, theirs: Emulated, loading: str) -> I
             yield bad, element, f"{loading}Failed to load element of type virtio for virtio"
         else:
             yield bad, f"{loading}{element}"
+
+
+def _size(one: Emulated) -> int:
+    return 0 if one.check is None else len(one.check.config)
 
 
 def _properties(ours: Emulated, theirs: Emulated, loading: str, *, after: bool) -> Iterator[tuple[str, ...]]:
