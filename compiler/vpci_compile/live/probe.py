@@ -64,12 +64,13 @@ class _Probe:
         monitor = self._monitor
         version = monitor.execute("query-version")["qemu"]
         kind = str(self._get("/machine", "type")).removesuffix("-machine")
+        paths = {name: self._place(name) for name in ids}
         path = self._folder / "state"
         blocked = monitor.migrate(path)
         state = None if blocked else saved_state.read(path.read_bytes())
         sections = state.sections if state is not None else ()
         firmware = Firmware(monitor)
-        functions = [self._function(one, sections, firmware) for one in ids]
+        functions = [self._function(name, place, sections, firmware) for name, place in paths.items()]
         if not blocked:
             snapshot = self._snapshot()
             functions = [self._measured(one, sections, snapshot) for one in functions]
@@ -88,12 +89,14 @@ class _Probe:
     def _get(self, path: str, name: str) -> Any:
         return self._monitor.execute("qom-get", {"path": path, "property": name})
 
-    def _function(self, name: str, sections: Sequence[saved_state.Section], firmware: Firmware) -> Emulated:
-        where = f"{_PERIPHERAL}/{name}"
+    def _place(self, name: str) -> str:
         try:
-            path = self._path(where)
+            return self._path(f"{_PERIPHERAL}/{name}")
         except RefusedError as refused:
             raise NoFunctionError(name) from refused
+
+    def _function(self, name: str, path: str, sections: Sequence[saved_state.Section], firmware: Firmware) -> Emulated:
+        where = f"{_PERIPHERAL}/{name}"
         own = [section for section in sections if section.name.rpartition("/")[0] == path]
         holding = next((section for section in own if section.holder), None)
         regions = firmware.devices.get(name, {}).get("regions", ())
