@@ -29,6 +29,12 @@ _SIZE = re.compile(r"\[size=(\d{1,12})([KMGT]?)\]")
 _PLACE = re.compile(r"(?:Region (\d): )?(?:\[\w{1,20}\] ?){0,4}(I/O ports|Memory|Expansion ROM) at (\S+)")
 _DRIVER = re.compile(r"Kernel driver in use: (\S+)")
 _OFFSETS = {f"{offset:02x}": offset for offset in range(0, MAX_SPACE, 16)}
+_WHOLE = [f"{offset:02x}: " for offset in range(0, MAX_SPACE, 16)]
+_SIZES = (256, 16, 4)  # rows of a dump of -xxxx, -xxx and -x
+_ROW_HEX, _ROW_GAPS = (
+    48,
+    f"{' ' * 15}\n",
+)  # sixteen times two digits and what follows them, which is every third character
 _UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 _LINE_ENDS = "\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"  # what str.splitlines takes for one, and an editor does not
 
@@ -71,11 +77,19 @@ class _Reader:
 
     def run(self) -> None:
         row, offsets, from_hex = _ROW.match, _OFFSETS, bytes.fromhex
-        for number, line in enumerate(io.StringIO(self.source.text, newline=None), 1):
+        lines = list(io.StringIO(self.source.text, newline=None))
+        done = 0
+        for number, line in enumerate(lines, 1):
+            if number <= done:
+                continue
             if len(self.drafts) > MAX_FUNCTIONS:
                 span = self.drafts.pop().origin
                 self.report.add("VPCI1710", span, f"file has more than {MAX_FUNCTIONS:,} functions")
                 break
+            if line.startswith(_WHOLE[0]):
+                done = number - 1 + self._dump(number, lines)
+                if done >= number:
+                    continue
             offset, _, rest = line.partition(": ")
             if offset in offsets:  # a row as lspci writes it: nearly every line of a large capture
                 try:
@@ -104,6 +118,25 @@ class _Reader:
         self.unplaced = []
 
     # -- bytes -------------------------------------------------------------------------------------------------
+
+    def _dump(self, number: int, lines: list[str]) -> int:
+        """Take a whole dump that is just as lspci writes it, from line `number` on; its rows, 0 where it is not so."""
+        for rows in _SIZES:
+            found = lines[number - 1 : number - 1 + rows]
+            if [line[:-_ROW_HEX] for line in found] != _WHOLE[:rows]:
+                continue
+            text = "".join([line[-_ROW_HEX:] for line in found])
+            try:
+                octets = bytes.fromhex(text)
+            except ValueError:
+                return 0
+            if len(octets) != 16 * rows or text[2::3] != _ROW_GAPS * rows:
+                return 0
+            self._row(number, 0, octets)
+            if self.draft is not None and self.draft.dump and self.draft.dump[-1][1] == number:
+                self.draft.dump[-1][2] = rows
+            return rows
+        return 0
 
     def _row(self, number: int, offset: int, octets: bytes) -> None:
         draft = self.draft

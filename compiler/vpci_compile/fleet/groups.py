@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import NamedTuple
 
 from ..ir import Bar, ConfigSpace, Region, contract
@@ -20,6 +21,7 @@ EXAMPLES = 20
 """Members of a group that are remembered; of others their number."""
 _TRIED = 8
 """Sets of deciding bits that are tried on a function, before its own are worked out."""
+_SHORT = 64  # bytes; longer keys are known by their sha256
 _ZERO = bytes(ADDRESS_BYTES)
 _NOBODY, _VIRTUAL = 0xFFFF, b"\xff" * 4  # the ids that a virtual function reads as
 _KIND_END = SUBSYSTEM + 4
@@ -168,10 +170,11 @@ class Groups:
         return self._counted(found, config.value, member, title)
 
     def _counted(self, found: _Known, data: bytes, member: Member, title: str) -> Group:
-        name = found.shape.name(data)
+        key = found.shape.key(data)
+        name = key if len(key) <= _SHORT else sha256(key).digest()
         group = found.groups.get(name)
         if group is None:
-            group = found.groups[name] = self._group(found, data)
+            group = found.groups[name] = self._group(found, key)
         group.count += 1
         if group.count <= EXAMPLES:
             group.members.append(member)
@@ -200,10 +203,9 @@ class Groups:
         return self.models.setdefault((vendor, device, kind), Model(vendor, device, kind))
 
     @staticmethod
-    def _group(found: _Known, data: bytes) -> Group:
+    def _group(found: _Known, key: bytes) -> Group:
         """The group of a function with bits of its own that its shape has not had yet."""
         shape, model = found.shape, found.model
-        key = shape.key(data)
         digest = "" if shape.refusal else shape.digest(key)
         group = model.groups.get(digest or shape.refusal)
         if group is None:

@@ -9,8 +9,6 @@ from ..ir import Bar, ConfigSpace, Region, contract
 from .conditions import Facts, capture_of
 from .gather import Gather, gather, pieces
 
-_SHORT = 32  # bytes; longer keys are known by their sha256
-
 
 class Shape:
     """What functions share: the form of their contract, and which of its bits (`live`) are a function's own.
@@ -20,7 +18,7 @@ class Shape:
     """
 
     __slots__ = (
-        "_first", "_head", "_places", "_template", "bars", "config", "data", "facts", "key", "live", "name",
+        "_first", "_head", "_places", "_template", "bars", "config", "data", "facts", "key", "live",
         "refusal", "regions",
     )  # fmt: skip
 
@@ -43,8 +41,6 @@ class Shape:
         self.refusal = refusal
         self.key: Gather = gather(live)
         """The bits of a function that are its own."""
-        self.name: Gather = self.key if sum(map(bool, live)) <= _SHORT else self._hashed
-        """The same, but not longer than a look-up likes it."""
         self._first = int.from_bytes(self.key(data), "little")
         self._head = hashlib.sha256(contract.head(config.size, config.compared, bars, regions))
         fixed = bytes(octet & ~own & 0xFF for octet, own in zip(config.value, live, strict=True))
@@ -53,9 +49,6 @@ class Shape:
         for bits in config.compared:
             rank.append(rank[-1] + bool(bits))
         self._places = [(rank[one.offset], one.place, one.size, one.whole) for one in pieces(live)]
-
-    def _hashed(self, data: bytes) -> bytes:
-        return hashlib.sha256(self.key(data)).digest()
 
     def digest(self, key: bytes) -> str:
         """The digest of the contract of a function with these own bits."""
