@@ -76,6 +76,8 @@ schema: $(STAMP)
 	    > schemas/function.schema.json
 	$(BIN)/python -c 'from vpci_compile.stack.probe_format import probe_schema; print(probe_schema(), end="")' \
 	    > schemas/probe.schema.json
+	$(BIN)/python -c 'from vpci_compile.emit.fleet_format import fleet_schema; print(fleet_schema(), end="")' \
+	    > schemas/fleet.schema.json
 
 goldens: $(STAMP)
 	VPCI_ACCEPT=1 $(BIN)/pytest -q tests/test_goldens.py tests/test_errors.py
