@@ -52,7 +52,7 @@ pytest: $(STAMP)
 
 # Predictions against the programs themselves: Linux's vfio-pci, and QEMU above it, with no hardware.
 test-stack: $(STAMP) judges
-	$(BIN)/pytest -n $(JOBS) -m stack tests/stack tests/migration
+	$(BIN)/pytest -n $(JOBS) -m stack tests/stack tests/acpi tests/migration
 
 # The Linux that those of them need which are about PASID: Debian's own has no iommufd. Minutes; without it they are skipped.
 guest-kernel:

@@ -138,10 +138,20 @@ def cases(draw: st.DrawFn, kind: str) -> Case:
         for node in alone:
             nodes[node] = nodes[node]._replace(initiator=draw(st.none() | st.sampled_from(with_cpus)))
     hotplug = draw(st.sampled_from([0, 0, GIB, 3 * GIB + 2 * MIB]))
+    large = x86 and not ports and draw(st.integers(0, 5)) == 0  # CXL's windows count, too
+    if large:
+        where_large = draw(st.integers(0, count - 1))
+        nodes[where_large] = nodes[where_large]._replace(memory=draw(st.integers(940, 1040)) * GIB)
+        with_memory = [number for number, node in enumerate(nodes) if node.memory]
+        backends = tuple(f"{prefix}{number}" for number in with_memory)
     machine = Machine(
         architecture, Vmm("qemu", RELEASE, kind), known, tuple(nodes), initiators, ports, distances,
         hmat, (), (), hotplug, draw(st.integers(0, 3)) if hotplug else 0, (*early, *backends),
     )  # fmt: skip
+    if x86:
+        hole64 = draw(st.sampled_from([None, GIB, 64 * GIB])) if large else None
+        low = draw(st.sampled_from([None, None, GIB, 2 * GIB, 0x9000_0000, 3 * GIB]))
+        machine = replace(machine, amd=draw(st.booleans()), pci_hole64=hole64, max_below_4g=low)
     if hmat:
         told = draw(localities(machine.initiator_nodes, count))
         machine = replace(machine, localities=tuple(told), caches=tuple(_caches(draw, told)))
@@ -159,6 +169,13 @@ def _arguments(case: Case) -> Iterator[str]:
         yield from ("-machine", "hmat=on")
     if machine.ports:
         yield from ("-machine", "cxl=on")
+    if machine.architecture is Architecture.X86_64:
+        yield from ("-cpu", f"{'EPYC' if machine.amd else 'Skylake-Server'},phys-bits=52")
+    if machine.max_below_4g is not None:
+        yield from ("-machine", f"max-ram-below-4g={machine.max_below_4g}")
+    if machine.pci_hole64 is not None:
+        host = "q35-pcihost" if machine.vmm.machine == "q35" else "i440FX-pcihost"
+        yield from ("-global", f"{host}.pci-hole64-size={machine.pci_hole64}")
     more = f",slots={machine.slots}" if machine.slots else ""
     more += f",maxmem={machine.memory + machine.hotplug}B" if machine.hotplug else ""
     yield from ("-m", f"{machine.memory}B{more}")

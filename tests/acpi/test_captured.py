@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+from acpi.linux import seen
 from acpi.tables import ROOT
 from vpci_compile.acpi import qemu
 from vpci_compile.acpi.decode import decode
@@ -55,35 +54,6 @@ MACHINES = {  # by the folder with their tables
     "x86-memless": Machine(*_X86, _ONE, (_HALF, Node())),
     "x86-slit": Machine(*_X86, _TWO, (_HALF, _HALF), distances={(0, 1): 31}),
 }
-
-
-@dataclass
-class Seen:
-    """What Linux said of its nodes."""
-
-    online: set[int] = field(default_factory=set)
-    initiators: set[int] = field(default_factory=set)
-    cpus: dict[int, list[int]] = field(default_factory=dict)
-    distances: list[list[int]] = field(default_factory=list)
-
-
-def _numbers(text: str) -> list[int]:
-    """A list of Linux: 0-1,3."""
-    ends = [part.partition("-") for part in text.split(",") if part]
-    return [number for a, _, b in ends for number in range(int(a), int(b or a) + 1)]
-
-
-def seen(text: str) -> Seen:
-    made = Seen()
-    for line in text.splitlines():
-        if line.startswith("online: "):
-            made.online = set(_numbers(line.partition(": ")[2]))
-        elif line.startswith("has_generic_initiator: "):
-            made.initiators = set(_numbers(line.partition(": ")[2]))
-        elif match := re.match(r"node(\d+) cpulist=(\S*) distance=([\d ]+) mem", line):
-            made.cpus[int(match[1])] = _numbers(match[2])
-            made.distances.append([int(value) for value in match[3].split()])
-    return made
 
 
 def folder(name: str) -> Path:

@@ -1,4 +1,4 @@
-"""`acpi decode`, `build`, `lint` and `nodes`, as a person uses them."""
+"""`acpi decode`, `build`, `diff`, `lint` and `nodes`, as a person uses them."""
 
 from __future__ import annotations
 
@@ -81,6 +81,16 @@ def test_a_table_that_linux_drops_has_no_nodes(run: Run) -> None:
 def test_nodes_without_an_srat_is_wrong_usage(run: Run) -> None:
     status, _, err = run("nodes", "SLIT.aml")
     assert status == 2 and "name one" in err
+
+
+def test_diff_shows_the_structures_that_differ(run: Run) -> None:
+    assert run("diff", "SRAT.aml", "SRAT.aml") == (0, "the same\n", "")
+    run("decode", "SRAT.aml", "-o", "srat.yaml")
+    text = Path("srat.yaml").read_text()
+    Path("srat.yaml").write_text(text.replace("structures:", "structures:\n  - {type: its, domain: 0, its_id: 0}"))
+    status, out, _ = run("diff", "SRAT.aml", "srat.yaml")
+    assert status == 1
+    assert out.splitlines()[3:] == ["+  - {type: its, domain: 0, its_id: 0}"]
 
 
 def test_lint_says_fine(run: Run) -> None:

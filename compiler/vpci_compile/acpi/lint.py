@@ -11,7 +11,7 @@ from typing import NamedTuple
 from ..diagnostics import Report, Span
 from ..ir.machine import Architecture, Range
 from . import lint_aml, lint_hmat, slit, srat
-from .node_map import DEFAULT_NODES, Guest, node_map, overlaps
+from .node_map import DEFAULT_NODES, Guest, has_zero_length, node_map, overlaps
 from .structures import CHECKSUM_AT, Structure, Table, encode, structure_bytes
 
 DEFAULT_GUEST = Guest(Architecture.X86_64, DEFAULT_NODES[Architecture.X86_64])
@@ -81,13 +81,13 @@ def _any_table(one: Loaded, report: Report) -> None:
 
 
 def _tail(one: Loaded, report: Report) -> None:
-    length = one.table.tail[1:2] if one.table.header.signature == "SRAT" else one.table.tail[4:8]
-    if length and not any(length):
+    is_srat = one.table.header.signature == "SRAT"
+    if has_zero_length(one.table) if is_srat else not any(one.table.tail[4:8] or b"?"):
         report.add(
             "VPCI1911",
             one.span,
             f"structure {len(one.table.structures)}: its length is 0",
-            note="Linux: 'Invalid zero length', no NUMA at all; 7.2 panics on x86-64 where it is the first memory",
+            note="Linux: 'Invalid zero length', no NUMA at all; behind a generic initiator x86-64 panics",
         )
     else:
         report.add("VPCI1902", one.span, f"{len(one.table.tail)} bytes follow the last structure and are none")
@@ -214,7 +214,9 @@ def _memory(one: Loaded, guest: Guest, wishes: Wishes, report: Report) -> None:
     for number, structure in enabled:
         domain = structure["domain"]
         if not structure["size"]:
-            text = f"structure {number}: memory of no length: domain {domain} is a possible node and not online by it"
+            text = (
+                f"structure {number}: memory of no length: on x86-64 domain {domain} is possible by it, and not online"
+            )
             report.add("VPCI1931", one.of(number), text)
         elif structure["flags"] & srat.HOT_PLUGGABLE and domain in initiators:
             text = f"structure {number}: memory to be plugged in is in domain {domain}, which is a generic initiator's"

@@ -43,11 +43,8 @@ class GuestNode(NamedTuple):
     cpus: tuple[int, ...]
     memory: tuple[Range, ...]
     initiator: bool
-
-    @property
-    def online(self) -> bool:
-        """Whether it is there from the start, and not only possible (what is plugged in later, ranges of no length)."""
-        return bool(self.cpus) or self.initiator or any(one.size and not one.hotplug for one in self.memory)
+    online: bool
+    """Whether it is there from the start, and not only possible: on x86-64 with RAM, processor or initiator alone."""
 
 
 class NodeMap(NamedTuple):
@@ -140,11 +137,13 @@ class _Reader:
     def nodes(self) -> Iterator[GuestNode]:
         for domain, number in self.numbers.items():
             cpus, memory = self.cpus.get(number, ()), self.memory.get(number, ())
-            yield GuestNode(number, domain, tuple(cpus), tuple(memory), number in self.initiators)
+            filled = bool(cpus) or number in self.initiators or any(one.size and not one.hotplug for one in memory)
+            online = filled or self.guest.architecture is Architecture.AARCH64
+            yield GuestNode(number, domain, tuple(cpus), tuple(memory), number in self.initiators, online)
 
 
 def node_map(table: Table, guest: Guest) -> NodeMap:
-    """The nodes that the guest makes of an SRAT."""
+    """The nodes that the guest makes of an SRAT, whose memory is taken to be there and to be all that there is."""
     reader = _Reader(table, guest)
     try:
         reader.processors_and_initiators()
@@ -152,9 +151,14 @@ def node_map(table: Table, guest: Guest) -> NodeMap:
         reader.check()
     except _Unused as unused:
         return NodeMap((), str(unused), reader.stopped)
-    if table.tail[1:2] == b"\0":
+    if has_zero_length(table):
         return NodeMap((), "Invalid zero length", reader.stopped)
     return NodeMap(tuple(reader.nodes()), "", reader.stopped)
+
+
+def has_zero_length(table: Table) -> bool:
+    """Whether an SRAT has a structure of length 0; one whose two bytes are the last of the table nobody looks at."""
+    return len(table.tail) > _head().size and not table.tail[1]
 
 
 def overlaps(ranges: list[Range]) -> list[tuple[Range, Range]]:

@@ -1,4 +1,4 @@
-"""The commands about ACPI tables: `acpi decode`, `build`, `lint` and `nodes`. Imported by `app`, which they join."""
+"""The commands about ACPI tables: `acpi decode`, `build`, `diff`, `lint`, `nodes`. Imported by `app`."""
 
 from __future__ import annotations
 
@@ -146,6 +146,24 @@ def lint(
         raise typer.Exit(NO)
     if format is Format.TEXT and not report.diagnostics:
         say("fine")
+
+
+@acpi.command(cls=_Command, short_help="Compare two tables.")
+def diff(
+    left: TableArgument,
+    right: Annotated[Path, typer.Argument(metavar="RIGHT", help="The other one.", readable=False)],
+) -> None:
+    """Compare two tables, structure by structure: exit 0 when they are the same byte for byte, 1 when not.
+
+    \b
+    Example:
+      vpci-compile acpi diff old.aml /sys/firmware/acpi/tables/SRAT
+    """
+    from ..emit import table_difference
+
+    text = table_difference.render(_load(left).table, _load(right).table, (str(left), str(right)))
+    say(text or "the same")
+    raise typer.Exit(NO if text else 0)
 
 
 @acpi.command("nodes", cls=_Command, short_help="Print the NUMA nodes that a guest will have.")

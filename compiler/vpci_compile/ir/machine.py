@@ -117,10 +117,12 @@ class Vmm(NamedTuple):
 class Machine:
     """What the tables are made from.
 
-    `nodes` by number; none where the machine has no NUMA. `distances` by (from, to), complete for SLIT or empty.
+    `nodes` by number; none where the machine has no NUMA (QEMU makes one of all RAM where memory can be plugged in).
+    `distances` by (from, to), complete for SLIT or empty.
     `hotplug` and `slots` are memory that may come later (QEMU's maxmem less its size, and slots). `objects` are the
     ids of all of QEMU's objects as they are made: first initiators, ports and their like in the order of the command
-    line, then memory backends. They decide in which order QEMU's SRAT has the initiators.
+    line, then memory backends. They decide in which order QEMU's SRAT has the initiators. The last three are of PCs and
+    move RAM: whether the processor is one of AMD, QEMU's `pci-hole64-size` and `max-ram-below-4g` where they are set.
     """
 
     architecture: Architecture
@@ -136,6 +138,9 @@ class Machine:
     hotplug: int = 0
     slots: int = 0
     objects: tuple[str, ...] = ()
+    amd: bool = False
+    pci_hole64: int | None = None
+    max_below_4g: int | None = None
 
     @property
     def memory(self) -> int:
