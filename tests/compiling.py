@@ -28,6 +28,11 @@ BRIDGE = HEAD.replace("class: 0xff0000", "class: 0x060400, header_type: 1")
 EXPRESS = "capabilities:\n  - {cap: pcie, at: 0x40, source: synthesized, fields: {ee_prefix: 1}}\n"
 
 
+def device_layouts() -> list[Path]:
+    """Every shipped layout of a function; those of machines are others."""
+    return sorted(path for path in LAYOUTS.rglob("*.yaml") if "machines" not in path.relative_to(LAYOUTS).parts)
+
+
 def compiled(text: str, head: str = HEAD, folder: Path = LAYOUTS) -> Function:
     """The function of `head` and `text`, which stand in a file of `folder`."""
     return pipeline.compile_source(Source("layout.yaml", head + text), folder / "layout.yaml").function

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from compiling import device_layouts
 from vpci_compile import api, cli
 from vpci_compile.cli import outcome
 from vpci_compile.diagnostics import REGISTRY
@@ -111,7 +112,7 @@ def test_check_says_fine_or_what_is_wrong(run: Run) -> None:
 
 
 def test_shipped_layouts_go_by_their_names(run: Run) -> None:
-    for path in sorted((ROOT / "layouts").rglob("*.yaml")):
+    for path in device_layouts():
         name = path.relative_to(ROOT / "layouts").with_suffix("").as_posix()
         done = run("check", name)
         if name != "nvidia/hopper-base":  # a part of other layouts

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from compiling import LAYOUTS, document, octets, structure
+from compiling import LAYOUTS, device_layouts, document, octets, structure
 from vpci_compile import api
 from vpci_compile.emit import explain, terminal_map
 from vpci_compile.ir import Beyond, Caching, Enable, Function, read, write
 
-SHIPPED = sorted(LAYOUTS.rglob("*.yaml"))
+SHIPPED = device_layouts()
 GIB = 1 << 30
 
 

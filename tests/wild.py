@@ -8,13 +8,14 @@ import re
 from pathlib import Path
 from typing import Any
 
-from vpci_compile import catalog, resources
+from compiling import device_layouts
+from vpci_compile import catalog
 from vpci_compile.catalog import Chain, View
 from vpci_compile.diagnostics import REGISTRY, Source
 from vpci_compile.loader import parse
 
 ROOT = Path(__file__).parents[1]
-LAYOUTS = sorted(resources.folder("layouts").rglob("*.yaml"))
+LAYOUTS = device_layouts()
 TEXTS = [path.read_text(encoding="utf-8") for path in LAYOUTS]
 CAPTURES = sorted((ROOT / "tests/captures").glob("*.lspci"))
 ACCEPTABLE = sorted(code for code, entry in REGISTRY.items() if entry.acceptable)

@@ -15,7 +15,8 @@ from . import loader, pipeline
 from .catalog import libraries
 from .diagnostics import Diagnostic, Failed, Report, Source, failure, nearest, whole_file
 from .ir import Function
-from .pipeline import Compiled
+from .ir.topology import System
+from .pipeline import Compiled, CompiledMachine
 
 if TYPE_CHECKING:  # imported by the functions that need them: `check` starts faster without
     from .capture.collect import Taken
@@ -94,6 +95,55 @@ def _compile(path: StrPath) -> Compiled:
 def _shipped(path: StrPath) -> tuple[Path, str] | None:
     """The shipped layout that `path` is the name of, unless there is such a file."""
     return None if loader.exists(Path(path)) else pipeline.find_layout(Path(path), os.fspath(path))
+
+
+def is_machine(path: StrPath) -> bool:
+    """Whether a layout describes a machine; of a file that cannot be read: no, its reader says why."""
+    where, shown = _shipped(path) or (Path(path), os.fspath(path))
+    if not loader.exists(where) or where.is_dir() or where.suffix not in LAYOUT_SUFFIXES:
+        return False
+    return pipeline.says_machine(loader.read_source(where, shown))
+
+
+def load_machine(path: StrPath) -> CompiledMachine:
+    """The machine of a machine layout. Raises as `check`."""
+    where, shown = _shipped(path) or (Path(path), os.fspath(path))
+    return pipeline.compile_machine(loader.read_source(where, shown), where)
+
+
+def check_machine(path: StrPath, options: Options | None = None) -> CompiledMachine:
+    """Compile a machine layout, ask its VMM whether it can make the machine, and write nothing."""
+    from . import emit
+
+    system, found = load_machine(path)
+    report = Report()
+    report.diagnostics.extend(found)
+    emit.check_machine(system, options or emit.Options(), report)
+    report.stop_on_errors()
+    return CompiledMachine(system, tuple(report.sorted()))
+
+
+class BuiltMachine(NamedTuple):
+    """What a build of a machine gave: the machine, its files, those that changed, and the warnings."""
+
+    system: System
+    files: tuple[Path, ...]
+    changed: tuple[Path, ...]
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def build_machine(path: StrPath, folder: StrPath, options: Options | None = None) -> BuiltMachine:
+    """Compile a machine layout and write all of its outputs into `folder`, or none of them. Raises as `build`."""
+    from . import emit
+    from .emit import writer
+
+    system, found = load_machine(path)
+    report = Report()
+    report.diagnostics.extend(found)
+    artifacts = emit.machine_artifacts(system, options or emit.Options(), report)
+    changed = writer.write_all(Path(folder), artifacts)
+    files = tuple(Path(folder) / artifact.name for artifact in artifacts)
+    return BuiltMachine(system, files, tuple(changed), tuple(report.sorted()))
 
 
 def build(

@@ -8,13 +8,15 @@ Each stage collects its complaints; the next one starts only if there are no err
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import NamedTuple
 
 from . import loader, passes, spec
 from .catalog import libraries
-from .diagnostics import Diagnostic, Report, Source, failure
+from .diagnostics import Diagnostic, Report, Severity, Source, failure, nearest
 from .ir import Function, Kind
+from .ir.topology import System
 from .loader import Node
 from .passes import device
 
@@ -43,6 +45,50 @@ def compile_source(source: Source, path: Path) -> Compiled:
     physical = device.physical(layout, tree, report, captured, walked)
     function = passes.compile_function(layout, tree, report, captured, physical)
     return Compiled(function, tuple(report.sorted()))
+
+
+class CompiledMachine(NamedTuple):
+    """A machine, and the warnings and notes on the way to it."""
+
+    system: System
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def says_machine(source: Source) -> bool:
+    """Whether a document describes a machine, and not a function: by its keys at the first column."""
+    keys = re.findall(r"^([a-z]+)\s*:", source.text, re.MULTILINE)
+    return "machine" in keys and "device" not in keys
+
+
+def compile_machine(source: Source, path: Path) -> CompiledMachine:
+    """Compile a machine layout's text; `path` is where it stands, for the layouts of its devices.
+
+    Raises:
+        Failed: with every complaint of the first stage that had errors; those of a device's layout are its own.
+    """
+    from .passes.machine import compile_machine as passes_of_a_machine
+
+    tree, report = loader.parse(source), Report()
+    layout = spec.machine_layout(tree, report)
+    functions: dict[str, Function] = {}
+    known: dict[str, Function] = {}
+    for name, entry in layout.devices.items():
+        if entry.layout not in known:
+            found = find_layout(path, entry.layout)
+            if found is None:
+                span = tree.span_of("devices", name, "layout")
+                message = f"there is no layout '{entry.layout}'"
+                near = nearest(entry.layout, libraries.layouts())
+                report.add("VPCI1960", span, message, help=[f"did you mean '{one}'?" for one in near])
+                continue
+            compiled = compile_file(*found)
+            # What is noted of a layout matters to whoever writes it.
+            report.diagnostics.extend(one for one in compiled.diagnostics if one.severity is not Severity.NOTE)
+            known[entry.layout] = compiled.function
+        functions[name] = known[entry.layout]
+    report.stop_on_errors()
+    system = passes_of_a_machine(layout, tree, report, functions)
+    return CompiledMachine(system, tuple(report.sorted()))
 
 
 def typed_layout(source: Source, path: Path, report: Report) -> tuple[spec.DeviceLayout, Node]:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compiling import LAYOUTS
+from compiling import device_layouts
 from hosts import Host, answering
 from vpci_compile import api
 from vpci_compile.diagnostics import Failed
@@ -63,7 +63,7 @@ def test_a_function_can_go_where_it_is(name: str, stack: str) -> None:
         assert (found.accepted, found.words, differences(found)) == (True, (), [])
 
 
-@pytest.mark.parametrize("path", sorted(LAYOUTS.rglob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", device_layouts(), ids=lambda path: path.stem)
 def test_so_can_a_layout(path: Path, tmp_path: Path) -> None:
     side = api.side(path)
     assert differences(there(side, side)) == []

@@ -13,13 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from compiling import BRIDGE, EXPRESS, HEAD, LAYOUTS, compiled
+from compiling import BRIDGE, EXPRESS, HEAD, LAYOUTS, compiled, device_layouts
 from vpci_compile import api
 from vpci_compile.cli.app import app
 from vpci_compile.diff import Difference, compare
 from vpci_compile.ir import Beyond, Caching, ConfigSpace, Enable, Function
 
-SHIPPED = sorted(LAYOUTS.rglob("*.yaml"))
+SHIPPED = device_layouts()
 
 
 @cache

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
+from compiling import device_layouts
 from emit.judges import ROOT
 from vpci_compile import api, live
 from vpci_compile.diagnostics import Failed
@@ -14,7 +15,7 @@ from vpci_compile.ir import Function
 from vpci_compile.live import Place
 from vpci_compile.live.board import Board
 
-LAYOUTS = sorted(str(path.relative_to(ROOT / "layouts"))[:-5] for path in (ROOT / "layouts").rglob("*.yaml"))
+LAYOUTS = sorted(str(path.relative_to(ROOT / "layouts"))[:-5] for path in device_layouts())
 CAPTURES = sorted((ROOT / "tests/captures").glob("*.lspci")) + sorted((ROOT / "tests/captures/sysfs").iterdir())
 
 

@@ -14,6 +14,7 @@ from .. import loader, resources
 from ..diagnostics import failure, whole_file
 
 QUIRKS = "quirks"
+MACHINES = "machines"  # the folder of a library with layouts of machines
 _BASE = "-base"  # ends the name of what is there to be extended only
 _VERSION = re.compile(r"^version: ([0-9]+)", re.MULTILINE)
 
@@ -43,7 +44,7 @@ def _roots() -> list[Path]:
 def _files(root: Path) -> Iterator[tuple[str, Path]]:
     for path in root.rglob("*.yaml"):
         below = path.relative_to(root)
-        if below.parts[0] != QUIRKS:
+        if below.parts[0] not in (QUIRKS, MACHINES):
             yield below.with_suffix("").as_posix(), path
 
 

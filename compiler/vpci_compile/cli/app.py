@@ -111,6 +111,10 @@ def build(
         str | None, typer.Option("--stack", metavar="S", help="The host's kernel and VMM: linux-7.2/qemu-11.1.")
     ] = None,
     option: OptionsOption = None,
+    host_device: Annotated[
+        list[str] | None,
+        typer.Option("--host-device", metavar="NAME=BDF", help="Of a machine: a device's address on the host."),
+    ] = None,
     format: FormatOption = Format.TEXT,  # noqa: A002 - the option's name
 ) -> None:
     """Compile a layout and write all of its outputs, or none.
@@ -128,6 +132,11 @@ def build(
     from ..emit import Options
 
     State.format = format
+    if api.is_machine(layout):
+        from .machine_commands import build_machine
+
+        build_machine(layout, output, host_device or [])
+        return
     if (host is None) != (stack is None):
         raise typer.BadParameter("--host and --stack go together", param_hint="--host, --stack")
     if host is None and option:
@@ -174,6 +183,11 @@ def check(
     from ..emit import Options
 
     State.format = format
+    if api.is_machine(layout):
+        from .machine_commands import check_machine
+
+        check_machine(layout)
+        return
     compiled = api.check(layout, Options(qemu_version=_version(qemu_version)))
     complain(compiled.diagnostics)
     if format is Format.TEXT:
@@ -233,8 +247,14 @@ def show(
       vpci-compile show nvidia/gh200
       vpci-compile show host.lspci --slot 3d:00.0 --stack linux-7.2/qemu-11.1
     """
+    from .. import api
     from ..emit import terminal_map
 
+    if api.is_machine(function):
+        from .machine_commands import show_machine
+
+        show_machine(function)
+        return
     shown, _, _ = _seen(function, slot, stack, place, option)
     say(terminal_map.render(shown, colour=colours()))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..diagnostics import Report
 from ..ir import Function
+from ..ir.topology import System
 from .artifact import Artifact, Options
 
 
@@ -34,4 +35,24 @@ def artifacts(function: Function, options: Options, report: Report) -> list[Arti
     return [artifact for emit in emitters for artifact in emit(function, options)]
 
 
-__all__ = ["Artifact", "Options", "artifacts", "check"]
+def check_machine(system: System, options: Options, report: Report) -> None:
+    """Report what the machine's VMM cannot make."""
+    if system.machine.vmm.name == "qemu":
+        from . import machine_qemu
+
+        machine_qemu.check(system, options, report)
+
+
+def machine_artifacts(system: System, options: Options, report: Report) -> list[Artifact]:
+    """Every file that the machine gives, named after it. Raises as `artifacts`."""
+    from . import machine_image, machine_qemu, machine_tables
+
+    emitters = [machine_image.emit, machine_tables.emit]
+    check_machine(system, options, report)
+    if system.machine.vmm.name == "qemu":
+        emitters.append(machine_qemu.emit)
+    report.stop_on_errors()
+    return [artifact for emit in emitters for artifact in emit(system, options)]
+
+
+__all__ = ["Artifact", "Options", "artifacts", "check", "check_machine", "machine_artifacts"]

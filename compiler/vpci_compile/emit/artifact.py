@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 
@@ -17,3 +18,4 @@ class Options(NamedTuple):
 
     host_address: str = "0000:01:00.0"
     qemu_version: tuple[int, int] = (11, 1)
+    host_devices: Mapping[str, str] = {}  # of a machine: its functions' names to their addresses on the host

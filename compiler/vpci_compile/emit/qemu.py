@@ -78,6 +78,12 @@ def emit(function: Function, options: Options) -> list[Artifact]:
     ]
 
 
+def of_device(function: Function, options: Options) -> tuple[dict[str, object], list[str]]:
+    """The device alone, as JSON has it, and what it requires; its place and its id are the machine's to say."""
+    command = _command(Case(function, options))
+    return command.device, command.requires
+
+
 def identifier(name: str) -> str:
     """`name` as an id that QEMU takes: a letter, then letters, digits, '-', '.' and '_'."""
     plain = re.sub(r"[^A-Za-z0-9._-]", "-", name)

@@ -1,0 +1,53 @@
+"""What `build`, `check` and `show` do with the layout of a machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from .app import _address
+from .outcome import Format, State, complain, say
+
+
+def build_machine(layout: Path, output: Path, host_devices: list[str]) -> None:
+    """Write all outputs of a machine, or none."""
+    from .. import api
+    from ..emit import Options
+
+    addresses: dict[str, str] = {}
+    for row in host_devices:
+        name, equals, address = row.partition("=")
+        if not equals:
+            raise typer.BadParameter(f"'{row}' is not NAME=BDF", param_hint="--host-device")
+        addresses[name] = _address(address, "--host-device")
+    built = api.build_machine(layout, output, Options(host_devices=addresses))
+    complain(built.diagnostics)
+    unknown = sorted(set(addresses) - {one.name for one in built.system.devices})
+    if unknown:
+        raise typer.BadParameter(f"the machine has no device '{unknown[0]}'", param_hint="--host-device")
+    if State.format is Format.TEXT:
+        for path in built.files:
+            say(f"{path}{'' if path in built.changed else '  (unchanged)'}")
+
+
+def check_machine(layout: Path) -> None:
+    """Check a machine and write nothing."""
+    from .. import api
+
+    compiled = api.check_machine(layout)
+    complain(compiled.diagnostics)
+    if State.format is Format.TEXT:
+        system = compiled.system
+        devices = f"{len(system.devices)} device{'' if len(system.devices) == 1 else 's'}"
+        say(f"{layout}: fine, a machine of {len(system.machine.nodes)} nodes and {devices}")
+
+
+def show_machine(layout: Path) -> None:
+    """Draw a machine: its buses, its nodes, their distances."""
+    from .. import api
+    from ..emit import machine_text
+
+    compiled = api.load_machine(layout)
+    complain(compiled.diagnostics)
+    say(machine_text.render(compiled.system))

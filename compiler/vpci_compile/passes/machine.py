@@ -1,0 +1,152 @@
+"""A machine layout compiled: everything placed and numbered, so that tables and configurations can be written."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ..diagnostics import Report
+from ..ir import Function
+from ..ir.machine import Architecture, Initiator, Machine, Port, Vmm
+from ..ir.topology import Instance, RootPort, System
+from ..loader import Node
+from . import numa, topology
+
+if TYPE_CHECKING:
+    from ..spec.machine import MachineLayout
+
+_TYPES = {"x86-64": ("q35", "pc"), "aarch64": ("virt",)}
+QEMU = "qemu"
+IOMMUFD = "iommufd0"
+
+
+def compile_machine(layout: MachineLayout, tree: Node, report: Report, functions: dict[str, Function]) -> System:
+    """Compile a typed machine layout; `functions` are its devices' by name.
+
+    Raises:
+        Failed: VPCI1960..1967, all that one stage finds.
+    """
+    _vmm(layout, tree, report)
+    plan = topology.Plan(layout, tree, report, functions)
+    topology.expander_slots(plan)
+    expanders = topology.buses(plan)
+    ports = topology.ports(plan, expanders)
+    report.stop_on_errors()
+    counts = {name: function.guest.initiators for name, function in functions.items()}
+    nodes = numa.brought(layout, counts)
+    devices = [
+        instance
+        for name in layout.devices
+        if (instance := _instance(plan, name, nodes[name], {port.name: port for port in ports})) is not None
+    ]
+    report.stop_on_errors()
+    behind = {port.name: [one.function for one in devices if one.port == port.name] for port in ports}
+    system = System(
+        name=layout.machine,
+        version=layout.version,
+        about=layout.about,
+        machine=_machine(layout, tree, report, devices),
+        type_release=_release(layout.vmm.type_release or layout.vmm.release),
+        buses=tuple(expanders),
+        ports=tuple(ports),
+        devices=tuple(devices),
+        viommu=topology.viommu(layout.viommu),
+        window=sum(port.window for port in ports),
+        pci_hole=topology.hole(ports, behind),
+        guest_nodes=layout.guest_nodes,
+        origin=tree.span_of("machine"),
+        origins={key: tree.key_of(key) for key in tree.keys},
+    )
+    report.stop_on_errors()
+    return system
+
+
+def _release(text: str) -> tuple[int, int]:
+    major, minor = text.split(".")
+    return int(major), int(minor)
+
+
+def _vmm(layout: MachineLayout, tree: Node, report: Report) -> None:
+    kind, known = layout.vmm.type, _TYPES[layout.architecture]
+    if layout.vmm.name == QEMU and kind not in known:
+        message = f"vmm type {kind or 'missing'}: an {layout.architecture} machine of QEMU is {' or '.join(known)}"
+        report.add("VPCI1967", tree.span_of("vmm", "type"), message, help=f"type: {known[0]}")
+    elif layout.vmm.name != QEMU and kind is not None:
+        report.add(
+            "VPCI1967", tree.span_of("vmm", "type"), f"{layout.vmm.name} has no machine types", help="leave it out"
+        )
+
+
+def _instance(plan: topology.Plan, name: str, nodes: tuple[int, ...], ports: dict[str, RootPort]) -> Instance | None:
+    entry, function = plan.layout.devices[name], plan.functions[name]
+    where = topology.of_device(plan, name, entry, ports)
+    if where is None:
+        return None
+    place, bus, slot = where
+    if function.guest.place != place:
+        message = f"{name} is {_WORDS[place]}, and its layout says place: {function.guest.place}"
+        note = "what a guest finds of a PCI Express function depends on it (PCIe 6.0 7.5.3.2, device type)"
+        plan.report.add(
+            "VPCI1962", plan.span("devices", name), message, note=note, help=f"guest: {{place: {place}}} there"
+        )
+    guest = function.guest._replace(
+        bus=bus, device=slot, function=entry.function, first_node=nodes[0] if nodes else None
+    )
+    over = entry.port or ""
+    return Instance(
+        name,
+        entry.layout,
+        replace(function, guest=guest),
+        over,
+        ports[over].bus if over else entry.bus or "",
+        nodes,
+        entry.node,
+        entry.memory_base,
+        plan.span("devices", name),
+    )
+
+
+_WORDS = {"port": "behind a port", "root": "on a root bus"}
+
+
+def _machine(layout: MachineLayout, tree: Node, report: Report, devices: list[Instance]) -> Machine:
+    """What the tables are made from."""
+    own = {node for one in devices for node in one.nodes}
+    count = max([len(layout.nodes), *(node + 1 for node in own)])
+    initiators = tuple(
+        Initiator(
+            node, one.function.guest.segment, one.function.guest.bus, one.function.guest.device,
+            one.function.guest.function, f"{one.name}-gi{index}",
+        )
+        for one in devices
+        for index, node in enumerate(one.nodes)
+    )  # fmt: skip
+    ports = tuple(
+        Port(entry.node, layout.buses[entry.bus].number if entry.bus in layout.buses else 0, f"{entry.bus}-gp{index}")
+        for index, entry in enumerate(layout.generic_ports)
+    )
+    release = _release(layout.vmm.release)
+    return Machine(
+        architecture=Architecture(layout.architecture),
+        vmm=Vmm(layout.vmm.name, release, layout.vmm.type or ""),
+        cpus=numa.cpus(layout, tree, report),
+        nodes=numa.nodes(layout, count),
+        initiators=initiators,
+        ports=ports,
+        distances=numa.distances(layout, tree, report, count, own),
+        hmat=bool(layout.latencies or layout.caches),
+        localities=numa.localities(layout),
+        caches=numa.caches(layout),
+        hotplug=layout.hotplug.size if layout.hotplug else 0,
+        slots=layout.hotplug.slots if layout.hotplug else 0,
+        objects=tuple(_objects(layout, initiators, ports, devices)),
+    )
+
+
+def _objects(
+    layout: MachineLayout, initiators: tuple[Initiator, ...], ports: tuple[Port, ...], devices: list[Instance]
+) -> list[str]:
+    """QEMU's objects as it makes them: initiators and their like as on the command line, then memory backends."""
+    early = [IOMMUFD] if devices else []
+    late = [f"ram{number}" for number, node in enumerate(layout.nodes) if node.memory]
+    return [*early, *(one.id for one in initiators), *(one.id for one in ports), *late]
