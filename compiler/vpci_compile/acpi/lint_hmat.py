@@ -21,11 +21,11 @@ _Where = Callable[[int], Span]
 def check(table: Table, known: Table | None, guest: Guest, where: _Where, report: Report) -> None:
     """Report everything; `known` is the SRAT, if there is one."""
     revision = table.header.revision
-    start = where(0) if table.structures else None
-    if revision not in (_OLD_REVISION, _REVISION) and start is not None:
+    start = where(0)
+    if revision not in (_OLD_REVISION, _REVISION):
         text = f"revision {revision}: Linux knows 1 and 2, and ignores the table"
         report.add("VPCI1924", start, text, note="'acpi/hmat: Ignoring: Unknown revision'")
-    elif revision == _OLD_REVISION and start is not None:
+    elif revision == _OLD_REVISION:
         report.add("VPCI1928", start, "revision 1, whose units are others: Linux divides every value by 10")
     for number, one in enumerate(table.structures):
         if _short(one, number, where(number), report):
