@@ -435,20 +435,25 @@ def baseline(
     *,
     migratable: bool = False,
     slot: str | None = None,
+    folder: StrPath = "",
 ) -> Baseline:
     """The layout that the captured functions `paths` can all present below `stack`, at `place`.
 
-    `options` hold for all of them. With `migratable` what blocks a migration between them is left out, too. Inputs that
-    cannot be used, and hosts that cannot be the same function as the others, are in the result.
+    `options` hold for all of them. Where layouts are among `paths` the baseline is one of these, or extends it, from
+    `folder`. With `migratable` what blocks a migration between hosts is left out, too. Inputs that cannot be used, and
+    hosts that cannot be the same function as the others, are in the result.
 
     Raises:
         ValueError: there is no such stack, place or option.
+        Failed: a layout does not say what a migration needs.
     """
     from . import host
     from .stack import Place
 
     names = [os.fspath(path) for path in paths]
-    return host.baseline(names, stack, Place(place), options, migratable=migratable, slot=slot)
+    return host.baseline(
+        names, stack, Place(place), options, migratable=migratable, slot=slot, folder=os.fspath(folder)
+    )
 
 
 def write_prediction(predicted: Predicted, path: StrPath) -> None:

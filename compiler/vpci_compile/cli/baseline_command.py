@@ -15,7 +15,12 @@ from .stack_commands import StackOption
 @app.command(cls=_Command, short_help="Write the layout that many hosts can all present.")
 def baseline(
     inputs: Annotated[
-        list[Path], typer.Argument(metavar="CAPTURE...", help="Captures of the function on each host.", readable=False)
+        list[Path],
+        typer.Argument(
+            metavar="CAPTURE|LAYOUT...",
+            help="Captures of the function on each host; layouts that must stay true.",
+            readable=False,
+        ),
     ],
     stack: StackOption,
     place: PlaceOption = Where.PORT,
@@ -53,7 +58,15 @@ def baseline(
     if output is None and format is not Format.TEXT:
         raise typer.BadParameter("diagnostics go to standard output: say where the layout goes", param_hint="--output")
     try:
-        answer = api.baseline(inputs, stack, place.value, options_of(option), migratable=migratable, slot=slot)
+        answer = api.baseline(
+            inputs,
+            stack,
+            place.value,
+            options_of(option),
+            migratable=migratable,
+            slot=slot,
+            folder="" if output is None else output.parent,
+        )
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--stack, --option") from None
     complain(answer.diagnostics)

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import NamedTuple
 
 from .. import diff, stack
-from ..diagnostics import Diagnostic, Failed, Report, Severity
+from ..diagnostics import Diagnostic, Report, Severity
 from ..diff import Difference
 from ..ir import Function
 from ..stack import Place
-from . import baseline_text
+from . import baseline_anchor, baseline_inputs, baseline_text
+from .baseline_anchor import Anchored, anchored
 from .baseline_groups import largest
+from .baseline_inputs import Host, Layout, Unusable
 from .baseline_layout import Common, common
-from .baseline_views import Host, Setting, Unusable, View, has_ats, look, mask
-from .predict import Device, read_device
+from .baseline_views import Looker, Setting, View, has_ats, mask
+from .predict import Device
 from .realize import Realized, realize, shown_for
 
 _BLOCKS_MIGRATION = ("viommu-pasid", "x-vpasid-cap-offset")
@@ -27,7 +27,7 @@ _BLOCKS_MIGRATION = ("viommu-pasid", "x-vpasid-cap-offset")
 class LeftOut(NamedTuple):
     """A host that cannot present the baseline, and all that a guest would find otherwise there."""
 
-    host: Host
+    host: Host | Layout
     differences: tuple[Difference, ...]
 
 
@@ -87,12 +87,12 @@ def _alike(rows: Sequence[LeftOut]) -> dict[tuple[str, ...], list[LeftOut]]:
 
 def _cannot(differences: tuple[str, ...], rows: Sequence[LeftOut], inside: int) -> Diagnostic:
     first = rows[0]
-    offset = first.differences[0].offset
+    offset = first.differences[0].offset if first.differences else 0
     names = baseline_text.cut([row.host.name for row in rows], baseline_text.MANY)
     report = Report()
     report.add(
         "VPCI2220",
-        first.host.device.capture.place(offset or 0),
+        first.host.place(offset or 0),
         f"{names} cannot be what {inside} other{'s' if inside > 1 else ''} {'are' if inside > 1 else 'is'}: "
         f"{differences[0]}" + (f", and {len(differences) - 1} more" if len(differences) > 1 else ""),
         note=differences[1:],
@@ -109,49 +109,116 @@ def baseline(
     *,
     migratable: bool = False,
     slot: str | None = None,
+    folder: str = "",
 ) -> Baseline:
-    """The baseline of the captures at `paths` below the stack `name`.
+    """The baseline of the captures and layouts at `paths` below the stack `name`; it will stand in `folder`.
 
     Raises:
         ValueError: no such stack or option.
+        Failed: a layout that is the baseline does not say what a migration needs.
     """
-    words = dict(options or {})
-    if migratable:
-        words = {key: word for key, word in words.items() if key not in _BLOCKS_MIGRATION}
-    setting = Setting(stack.parse(name), place, words, migratable)
-    hosts, unusable, twice = _read(paths, slot)
-    found = [look(host, setting, words) for host in hosts]
-    unusable += [one for one in found if isinstance(one, Unusable)]
+    words = {key: word for key, word in (options or {}).items() if not migratable or key not in _BLOCKS_MIGRATION}
+    inputs = baseline_inputs.read(paths, slot)
+    taken_out = sorted({one for host in inputs.hosts for one in host.capture.redacted})
+    setting = Setting(stack.parse(name), place, words, migratable, tuple(taken_out))
+    looker = Looker(setting)
+    found = [looker.look(host, words) for host in inputs.hosts]
     views = [one for one in found if isinstance(one, View)]
-    group = largest([views, _without_ats(views, setting)])
-    dropped = tuple(key for key in options or {} if key not in words)
-    answer = Baseline(setting, {}, unusable=tuple(unusable), twice=tuple(twice), ignored=dropped)
-    if not group:
-        return answer
+    answer = Baseline(
+        setting,
+        {},
+        unusable=(*inputs.unusable, *(one for one in found if isinstance(one, Unusable))),
+        twice=tuple(inputs.twice),
+        ignored=tuple(key for key in options or {} if key not in words),
+    )
+    group = largest([views, _without_ats(views, looker)])
+    devices = {view.host.number: view.host.device() for view in views} if inputs.layouts else {}
+    anchors = anchored(inputs.layouts, devices, setting)
+    best = max(anchors, key=lambda one: (len(one.numbers), [-n for n in one.numbers]), default=None)
+    everything: list[Host | Layout] = [*(view.host for view in views), *inputs.layouts]
+    if best is not None and len(best.numbers) >= len(group):
+        return _of_layout(answer, best, everything, devices, folder)
+    return _of_hosts(answer, group, views, inputs.layouts) if group else answer
+
+
+def _of_hosts(answer: Baseline, group: list[View], views: Sequence[View], layouts: Sequence[Layout]) -> Baseline:
+    """The answer where the baseline is made of what hosts show."""
+    setting = answer.setting
     inside = {view.host.number for view in group}
     outside = [view for view in views if view.host.number not in inside]
-    made = common(group, setting, [view.host.name for view in outside])
-    wanted = mask(group[0].function, group[0].prediction, setting) if migratable else 0
+    made = common(group, setting, [*(view.host.name for view in outside), *(one.name for one in layouts)])
+    wanted = mask(group[0].function, group[0].prediction, setting) if setting.migratable else 0
+    reasons: dict[object, tuple[Difference, ...]] = {}
+    for view in outside:
+        if view.key not in reasons:
+            reasons[view.key] = _otherwise(made, wanted, view, setting)
+    left_out = [LeftOut(view.host, reasons[view.key]) for view in outside]
+    left_out += [LeftOut(one, tuple(diff.compare(made.function, one.function))) for one in layouts]
     return answer._replace(
         names={view.host.number: view.host.name for view in group},
         common=made,
-        realized={view.host.number: realize(made.function, view.host.device, name, words) for view in group},
-        left_out=tuple(LeftOut(view.host, _otherwise(made, wanted, view, setting)) for view in outside),
+        realized=_realized(made, group, setting),
+        left_out=tuple(left_out),
     )
 
 
-def _without_ats(views: Sequence[View], setting: Setting) -> list[View]:
+def _realized(made: Common, group: Sequence[View], setting: Setting) -> dict[int, Realized]:
+    """How each host presents it. Hosts that differ in nothing that an option or a need is about are asked once."""
+    asked: dict[object, Realized] = {}
+    found: dict[int, Realized] = {}
+    for view in group:
+        read = view.host.capture
+        ids = tuple(view.value[at : at + size] for _, at, size in setting.id_options)
+        key = (ids, view.prediction.bars, read.driver, read.host, read.ids, has_ats(view), view.host.capture.redacted)
+        if key not in asked:
+            asked[key] = realize(made.function, view.host.device(), setting.stack.name, setting.options)
+        found[view.host.number] = asked[key]
+    return found
+
+
+def _of_layout(
+    answer: Baseline,
+    chosen: Anchored,
+    everything: Sequence[Host | Layout],
+    devices: Mapping[int, Device],
+    folder: str,
+) -> Baseline:
+    """The answer where the baseline is a layout of the inputs."""
+    setting, inside = answer.setting, set(chosen.numbers)
+    names = {one.number: one.name for one in everything if one.number in inside}
+    outside = [one for one in everything if one.number not in inside]
+    head = list(baseline_text.comment(setting.stack, names, [one.name for one in outside], []))
+    text = baseline_anchor.text(chosen.layout, head, folder, migrates=setting.migratable)
+    function = baseline_anchor.compiled(chosen.layout, migrates=setting.migratable)
+    left_out = []
+    for one in outside:
+        if isinstance(one, Layout):
+            differences = baseline_anchor.otherwise(function, one.function)
+        else:
+            shown = shown_for(function, devices[one.number], setting.stack.name, setting.options)
+            differences = diff.compare(function, shown)
+        left_out.append(LeftOut(one, tuple(differences)))
+    return answer._replace(
+        names=names,
+        common=Common(text, function, []),
+        realized=chosen.realized,
+        left_out=tuple(left_out),
+    )
+
+
+def _without_ats(views: Sequence[View], looker: Looker) -> list[View]:
     """The views as the VMM shows them when told to hide ATS; empty where it cannot, or where there is none."""
+    setting = looker.setting
     if not setting.hides_ats or not any(has_ats(view) for view in views):
         return []
     off = {**setting.options, "ats": "off"}
-    found = [look(view.host, setting, off) if has_ats(view) else view for view in views]
+    found = [looker.look(view.host, off) if has_ats(view) else view for view in views]
     return [one for one in found if isinstance(one, View)]
 
 
 def _otherwise(made: Common, wanted: int, view: View, setting: Setting) -> tuple[Difference, ...]:
     """What a guest would find otherwise on a host: in the contract, and in the bits `wanted` besides."""
-    shown = shown_for(made.function, view.host.device, setting.stack.name, setting.options)
+    shown = shown_for(made.function, view.host.device(), setting.stack.name, setting.options)
     return tuple(diff.compare(_comparing(made.function, wanted), _comparing(shown, wanted)))
 
 
@@ -159,55 +226,3 @@ def _comparing(function: Function, wanted: int) -> Function:
     config = function.config
     compared = (int.from_bytes(config.compared, "little") | wanted) & ((1 << 8 * config.size) - 1)
     return replace(function, config=replace(config, compared=compared.to_bytes(config.size, "little")))
-
-
-# -- inputs --------------------------------------------------------------------------------------------------------
-
-
-def _read(paths: Sequence[str], slot: str | None) -> tuple[list[Host], list[Unusable], list[str]]:
-    """The functions; inputs that are none; and paths that are given more than once."""
-    hosts: list[Host] = []
-    unusable: list[Unusable] = []
-    seen: set[str] = set()
-    twice: list[str] = []
-    for path, name in zip(paths, _short(paths), strict=True):
-        if os.path.realpath(path) in seen:
-            twice.append(path)
-            continue
-        seen.add(os.path.realpath(path))
-        try:
-            device = read_device(Path(path), slot, path)
-            _complete(device, path)
-        except Failed as failed:
-            unusable.append(Unusable(path, failed.diagnostics))
-            continue
-        hosts.append(Host(len(hosts), name, device))
-    return hosts, unusable, twice
-
-
-def _short(paths: Sequence[str]) -> list[str]:
-    """The paths without the folder that all of them are in."""
-    folder = os.path.commonpath([os.path.dirname(os.path.abspath(path)) for path in paths])  # noqa: PTH100, PTH120
-    return [os.path.relpath(os.path.abspath(path), folder) for path in paths]  # noqa: PTH100
-
-
-def _complete(device: Device, path: str) -> None:
-    """Refuse a capture that does not say what a guest would find.
-
-    Raises:
-        Failed: VPCI2222.
-    """
-    read, whole = device.capture, device.function.config.size
-    report = Report()
-    if len(read.data) < whole:
-        report.add(
-            "VPCI2222",
-            read.origin,
-            f"the capture has {len(read.data)} of {whole} bytes: nobody knows what a guest would find in the others",
-            help="capture the function as root: vpci-compile capture, or lspci -vv -xxxx",
-        )
-    holes = [one for one in read.missing if one not in read.redacted]
-    if holes:
-        shown = ", ".join(f"{first:#x}..{end - 1:#x}" for first, end in holes)
-        report.add("VPCI2222", read.origin, f"the capture has no bytes {shown}", help="capture the function again")
-    report.stop_on_errors()

@@ -43,7 +43,7 @@ def common(views: Sequence[View], setting: Setting, outside: Sequence[str]) -> C
     loose = _loose(views, first.function, [*gone, *setting.unknown])
     reserved = sorted((*((*one, _NOT_SAID) for one in setting.unknown), *((*one, _DIFFERS) for one in loose)))
     unread = sorted({*gone, *((at, end) for at, end, _ in reserved)})
-    seen = seen_capture(first.host.device, first.prediction)
+    seen = seen_capture(first.host.capture, first.prediction)
     data = bytearray(seen.data)
     for at, end in unread:
         data[at:end] = bytes(end - at)
@@ -70,7 +70,7 @@ def common(views: Sequence[View], setting: Setting, outside: Sequence[str]) -> C
         data=bytes(data),
         missing=tuple(unread),
         bars=tuple(bars),
-        title=min((view.host.device.capture.title for view in views if view.host.device.capture.title), default=""),
+        title=min((view.host.capture.title for view in views if view.host.capture.title), default=""),
     )
     text, _ = capture.layout_text(read, compile_text, shared)
     return Common(text, compile_text(text), findings)
@@ -80,7 +80,7 @@ def _driver(views: Sequence[View], setting: Setting) -> str:
     """The VFIO driver that all must be bound to, where it is not plain vfio-pci."""
     if setting.stack.kernel is None:
         return ""
-    bound = {view.host.device.capture.driver.replace("_", "-") for view in views}
+    bound = {view.host.capture.driver.replace("_", "-") for view in views}
     variants = {driver for driver in bound if driver.endswith("vfio-pci")}
     name = setting.options.get("driver") or (min(variants) if len(variants) == 1 else "")
     return "" if name in ("", _VFIO_PCI) else name
@@ -141,7 +141,7 @@ def _grouped(pairs: Iterable[tuple[_Held, int]]) -> dict[_Held, tuple[int, ...]]
 def _lost(view: View) -> Iterator[tuple[Kind, int, int, int]]:
     """The device's own structures that the guest does not find."""
     found = {(one.kind, one.offset, one.id) for one in view.function.structures}
-    for kind, number, at, length in capture.structures(view.host.device.capture.data):
+    for kind, number, at, length in capture.structures(view.host.capture.data):
         if number and (kind, at, number) not in found and at < view.prediction.config.size:
             yield kind, number, at, length
 
@@ -178,7 +178,7 @@ def _dropped(views: Sequence[View], setting: Setting) -> Iterator[Dropped]:
     for (kind, number), places in rows.items():
         having = {host for hosts in places.values() for host in hosts}
         absent = tuple(view.host.number for view in views if view.host.number not in having)
-        yield Dropped(_name(views, kind, number), _tuples(places), absent, why[kind, number])
+        yield Dropped(_name(kind, number), _tuples(places), absent, why[kind, number])
     roms: dict[str, list[int]] = {}
     for view in views:
         rom = next((bar for bar in view.prediction.bars if bar.index == ROM_INDEX), None)
@@ -204,12 +204,9 @@ def _why(view: View, at: int) -> str:
     return f"{change.text} [{change.source}]" if change is not None else "no pointer of the device leads to it"
 
 
-def _name(views: Sequence[View], kind: Kind, number: int) -> str:
-    for view in views:
-        for one in view.host.device.function.structures:
-            if (one.kind, one.id) == (kind, number):
-                return re.sub(r"\d+$", "", one.name) if one.capability is None else one.capability.name
-    return f"{kind} capability {number:#x}"
+def _name(kind: Kind, number: int) -> str:
+    known = catalog.by_id(Chain(kind.value), number)
+    return known.name if known is not None else f"{kind} capability {number:#x}"
 
 
 # -- what differs --------------------------------------------------------------------------------------------------

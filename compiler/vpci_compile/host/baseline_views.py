@@ -6,26 +6,20 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
-from ..diagnostics import Diagnostic, Report
+from .. import capture
+from ..diagnostics import Report
 from ..ir import ROM_INDEX, Bar, BarKind, Function, Kind
 from ..stack import Place, Prediction, Stack
 from ..stack.qemu_facts import qemu
 from . import needs
-from .predict import Device, described, foretell
+from .baseline_inputs import Host, Unusable
+from .predict import described, tell
 from .realize import ID_OPTIONS
 
 _ATS = 0x000F
 _ROM_AT = 0x30
 Range = tuple[int, int]  # first byte, byte after the last
 Key = tuple[object, ...]
-
-
-class Host(NamedTuple):
-    """An input that was read: its place among the inputs, what people call it, and the function itself."""
-
-    number: int
-    name: str
-    device: Device
 
 
 class Setting(NamedTuple):
@@ -67,7 +61,6 @@ class View(NamedTuple):
     prediction: Prediction
     function: Function
     key: Key
-    diagnostics: tuple[Diagnostic, ...]
 
     @property
     def value(self) -> bytes:
@@ -75,36 +68,58 @@ class View(NamedTuple):
         return self.prediction.config.value
 
 
-class Unusable(NamedTuple):
-    """An input that can be in no baseline, and why."""
+class Looker:
+    """Looks at hosts. A layout is made for the first of those that differ in nothing but what hardware changes."""
 
-    name: str
-    diagnostics: tuple[Diagnostic, ...]
+    def __init__(self, setting: Setting) -> None:
+        self.setting = setting
+        self._made: dict[object, list[Function]] = {}
+
+    def look(self, host: Host, options: Mapping[str, str]) -> View | Unusable:
+        """What a guest finds of `host` with these `options`, which the user's are among."""
+        setting, read = self.setting, host.capture
+        prediction = tell(read, host.bars, setting.stack.name, setting.place, options)
+        report = Report()
+        for one in prediction.refusals:
+            message = f"{setting.stack.name} does not show this function: {one.message}"
+            report.add("VPCI2101", read.place(one.offset), message, note=one.note, help=one.help or ())
+        _sizes(host, prediction, setting, report)
+        if report.failed:
+            return Unusable(host.path, tuple(report.sorted()))
+        function = self._described(host, prediction)
+        needs.check(replace(function, migrates=setting.migratable), read, setting.stack, report)
+        if report.failed:
+            return Unusable(host.path, tuple(report.sorted()))
+        return View(host, options, prediction, function, _key(function, prediction, setting))
+
+    def _described(self, host: Host, prediction: Prediction) -> Function:
+        """The function that a layout of the prediction describes; one that was made before, where that says it."""
+        value = prediction.config.value
+        kinds = tuple((bar.index, bar.kind, bar.prefetchable, bar.size) for bar in prediction.bars)
+        known = self._made.setdefault((tuple(capture.structures(value)), kinds), [])
+        own = int.from_bytes(value, "little")
+        for one in known:
+            compared, held = (int.from_bytes(octets, "little") for octets in (one.config.compared, one.config.value))
+            if not (own ^ held) & compared & ~_REGISTERS:
+                return replace(one, config=replace(one.config, value=value))
+        known.append(described(host.capture, prediction, self.setting.unknown))
+        return known[-1]
 
 
-def look(host: Host, setting: Setting, options: Mapping[str, str]) -> View | Unusable:
-    """What a guest finds of `host` with these `options`, which the user's are among."""
-    prediction = foretell(host.device, setting.stack.name, setting.place, options)
-    report = Report()
-    for one in prediction.refusals:
-        message = f"{setting.stack.name} does not show this function: {one.message}"
-        report.add("VPCI2101", host.device.capture.place(one.offset), message, note=one.note, help=one.help or ())
+_REGISTERS = ((1 << 8 * 0x18) - 1) << 8 * 0x10 | 0xFFFFFFFF << 8 * 0x30
+"""The registers of the BARs and the ROM: kind and size say more of them."""
+
+
+def _sizes(host: Host, prediction: Prediction, setting: Setting, report: Report) -> None:
     for bar in prediction.bars if setting.migratable else ():
         if bar.size is None and bar.index != ROM_INDEX:
             report.add(
                 "VPCI2222",
-                host.device.capture.place(bar.offset),
+                host.capture.place(bar.offset),
                 f"the capture does not say the size of BAR {bar.index}, and a migration needs it to be equal",
                 note="QEMU compares no BAR size when a migration comes in: a guest would lose its mappings",
                 help="capture with sizes: vpci-compile capture, or lspci -vv -xxxx",
             )
-    if report.failed:
-        return Unusable(host.name, tuple(report.sorted()))
-    function = described(host.device, prediction, setting.unknown)
-    needs.check(replace(function, migrates=setting.migratable), host.device, setting.stack, report)
-    if report.failed:
-        return Unusable(host.name, tuple(report.sorted()))
-    return View(host, options, prediction, function, _key(function, prediction, setting), tuple(report.sorted()))
 
 
 def has_ats(view: View) -> bool:

@@ -6,48 +6,48 @@ QEMU 11.1 hw/vfio/pci.c for what becomes of each.
 
 from __future__ import annotations
 
+from ..capture import Capture
 from ..diagnostics import Report
 from ..ir import Function, Kind, Origin, Structure
 from ..stack import Stack
 from ..stack.linux_facts import linux
-from .predict import Device
 
 _PASID, _ATS = 0x001B, 0x000F
 _ASK = "capture the host with 'vpci-compile capture --vfio'"
 
 
-def check(function: Function, device: Device, stack: Stack, report: Report) -> None:
+def check(function: Function, read: Capture, stack: Stack, report: Report) -> None:
     """Report what the host lacks (VPCI2113), and what it does not say (VPCI2114)."""
     if stack.kernel is None:
         return  # a vfio-user server: there is no host to ask
-    _driver(function, device, report)
-    _kernel(device, stack, report)
+    _driver(function, read, report)
+    _kernel(read, stack, report)
     for one in function.structures:
         if one.kind is not Kind.EXTENDED:
             continue
         if one.id == _PASID and one.source is Origin.SYNTHESIZED:
-            _pasid(function, device, one, report)
+            _pasid(function, read, one, report)
         elif one.id == _ATS and one.source is Origin.COPIED:
-            _ats(device, one, report)
+            _ats(read, one, report)
     if function.migrates:
-        _migration(function, device, report)
+        _migration(function, read, report)
 
 
-def _driver(function: Function, device: Device, report: Report) -> None:
-    if function.physical is None or not device.capture.driver:
+def _driver(function: Function, read: Capture, report: Report) -> None:
+    if function.physical is None or not read.driver:
         return
-    wanted, bound = (name.replace("_", "-") for name in (function.physical.driver, device.capture.driver))
+    wanted, bound = (name.replace("_", "-") for name in (function.physical.driver, read.driver))
     if wanted != bound:
         report.add(
             "VPCI2114",
             function.origin,
             f"the layout needs the driver '{wanted}', and '{bound}' had the device when it was captured",
-            help=f"bind it before the VMM starts: driverctl set-override {device.capture.slot or 'BDF'} {wanted}",
+            help=f"bind it before the VMM starts: driverctl set-override {read.slot or 'BDF'} {wanted}",
         )
 
 
-def _kernel(device: Device, stack: Stack, report: Report) -> None:
-    host = device.capture.host
+def _kernel(read: Capture, stack: Stack, report: Report) -> None:
+    host = read.host
     if host is None or not host.kernel or stack.kernel is None:
         return
     own = tuple(int(part) for part in host.kernel.split("-")[0].split(".")[:2] if part.isdigit())
@@ -56,14 +56,14 @@ def _kernel(device: Device, stack: Stack, report: Report) -> None:
         known = "" if facts.oldest <= own <= facts.newest else ", whose rules are not known"
         report.add(
             "VPCI2114",
-            device.capture.origin,
+            read.origin,
             f"the host runs Linux {host.kernel}{known}, and the stack names {stack.kernel[0]}.{stack.kernel[1]}",
             help=f"--stack linux-{own[0]}.{own[1]}/...",
         )
 
 
-def _pasid(function: Function, device: Device, one: Structure, report: Report) -> None:
-    host = device.capture.host
+def _pasid(function: Function, read: Capture, one: Structure, report: Report) -> None:
+    host = read.host
     if host is None or host.iommu is None:
         report.add(
             "VPCI2114",
@@ -99,8 +99,8 @@ def _pasid(function: Function, device: Device, one: Structure, report: Report) -
             report.add("VPCI2113", one.origin, message, note=note, help="another host, or leave the permission out")
 
 
-def _ats(device: Device, one: Structure, report: Report) -> None:
-    host = device.capture.host
+def _ats(read: Capture, one: Structure, report: Report) -> None:
+    host = read.host
     if host is None or host.iommu is None:
         report.add(
             "VPCI2114",
@@ -119,8 +119,8 @@ def _ats(device: Device, one: Structure, report: Report) -> None:
         )
 
 
-def _migration(function: Function, device: Device, report: Report) -> None:
-    host = device.capture.host
+def _migration(function: Function, read: Capture, report: Report) -> None:
+    host = read.host
     if host is None or host.migration is None:
         message = "the layout migrates, and the capture does not say whether the host's driver can"
         report.add("VPCI2114", function.origin, message, help=_ASK)
@@ -129,7 +129,7 @@ def _migration(function: Function, device: Device, report: Report) -> None:
         report.add(
             "VPCI2113",
             function.origin,
-            f"the layout migrates, and the driver '{device.capture.driver or 'vfio-pci'}' of the host cannot",
+            f"the layout migrates, and the driver '{read.driver or 'vfio-pci'}' of the host cannot",
             note="VFIO_DEVICE_FEATURE_MIGRATION: no STOP_COPY; QEMU then blocks the migration of the whole machine",
             help="bind a driver that migrates, or migration: {migrates: false}",
         )

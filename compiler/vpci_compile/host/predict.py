@@ -125,6 +125,8 @@ def predicted_function(device: Device, prediction: Prediction) -> Function:
     """The space of the prediction, with the structures that are found in it."""
     function = described(device, prediction)
     origins = {bar.index: bar.origin for bar in (*device.function.bars, *function.bars)}
+    function = described(device.capture, prediction)
+    guest = function.guest._replace(place=prediction.place.value)
     return replace(
         function,
         name=device.function.name,
@@ -135,18 +137,17 @@ def predicted_function(device: Device, prediction: Prediction) -> Function:
     )
 
 
-def described(device: Device, prediction: Prediction, unknown: tuple[tuple[int, int], ...] = ()) -> Function:
+def described(read: Capture, prediction: Prediction, unknown: tuple[tuple[int, int], ...] = ()) -> Function:
     """The function that a layout of the predicted bytes describes: its contract is the layout's, not the VMM's.
 
     Bytes in `unknown`, ranges (first, byte after the last), are nobody's promise.
     """
-    read = replace(seen_capture(device, prediction), missing=unknown)
-    text, _ = capture.layout_text(read, compile_text)
-    shown = f"prediction for {os.path.basename(device.capture.name)}"  # noqa: PTH119 - a name for people
+    text, _ = capture.layout_text(replace(seen_capture(read, prediction), missing=unknown), compile_text)
+    shown = f"prediction for {os.path.basename(read.name)}"  # noqa: PTH119 - a name for people
     return pipeline.compile_source(Source(shown, text), Path("prediction.yaml")).function
 
 
-def seen_capture(device: Device, prediction: Prediction) -> Capture:
+def seen_capture(read: Capture, prediction: Prediction) -> Capture:
     """What a capture of the function in the guest would hold.
 
     A BAR of unknown size keeps the host's address: without any, nobody could tell that it is there.
@@ -154,10 +155,10 @@ def seen_capture(device: Device, prediction: Prediction) -> Capture:
     data = bytearray(prediction.config.value)
     for bar in prediction.bars:
         if not bar.size and not any(data[bar.offset : bar.offset + 4]):
-            data[bar.offset : bar.offset + 4] = device.capture.data[bar.offset : bar.offset + 4]
+            data[bar.offset : bar.offset + 4] = read.data[bar.offset : bar.offset + 4]
     return replace(
-        device.capture,
-        name=f"{device.capture.name} below {prediction.stack.name}",
+        read,
+        name=f"{read.name} below {prediction.stack.name}",
         data=bytes(data),
         missing=(),
         redacted=(),

@@ -48,7 +48,7 @@ def realize(function: Function, device: Device, name: str, options: Mapping[str,
     """
     report = Report()
     chosen, prediction = _chosen(function, device, name, options)
-    needs.check(function, device, prediction.stack, report)
+    needs.check(function, device.capture, prediction.stack, report)
     report.stop_on_errors()
     for one in prediction.refusals:
         message = f"{prediction.stack.name} does not show the device of the host: {one.message}"
