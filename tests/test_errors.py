@@ -58,6 +58,10 @@ STACKS = {  # commands about kernels and VMMs
     "VPCI2201": ["fleet", "VPCI2201"],
     "VPCI2202": ["fleet", "VPCI2202.lspci"],
     "VPCI2220": ["baseline", "VPCI2220.host.json", "VPCI2220.json", "--stack", "linux-7.2/qemu-11.1"],
+    "VPCI2221": [
+        *("baseline", "VPCI2221.host.json", "--migratable", "--stack", "linux-7.2/qemu-11.1"),
+        *("--option", "viommu-pasid=on"),
+    ],
     "VPCI2222": ["baseline", "VPCI2222.lspci", "--stack", "linux-7.2/qemu-11.1"],
     "VPCI2315": ["diff", "VPCI2315.lspci", "VPCI2315.lspci"],
     "VPCI2316": ["diff", "minimal", "minimal", "--policy", "VPCI2316.yaml"],
@@ -69,6 +73,7 @@ LIBRARIES = {  # what needs a library of the user's
 }
 BESIDE = {  # inputs that cannot be without another code
     "VPCI1006": {"VPCI1103"},  # it ends a long list of others
+    "VPCI2221": {"VPCI2114"},  # a host that says nothing of its driver
     "VPCI1708": {"VPCI1720"},  # a function that reads as ones has ones everywhere
     "VPCI1713": {"VPCI1720"},  # its header is none that is known
     "VPCI1331": {"VPCI1330"},  # a rule about quirks names the quirk

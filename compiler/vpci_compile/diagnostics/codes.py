@@ -206,6 +206,7 @@ _CODES = (
     Code("VPCI2201", "path without a capture"),
     Code("VPCI2202", "capture too short for a fleet"),
     Code("VPCI2220", "host that cannot be the same function as the others"),
+    Code("VPCI2221", "option that a migration does not allow", "warning"),
     Code("VPCI2222", "capture that does not say what a guest would find"),
     Code("VPCI2310", "difference that the destination refuses"),
     Code("VPCI2311", "change that a running guest sees", "warning"),

@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from .. import diff, stack
-from ..diagnostics import Diagnostic, Report, Severity
+from ..diagnostics import Diagnostic, Report, Severity, whole_file
 from ..diff import Difference
-from ..ir import Function
+from ..ir import Function, Kind
 from ..stack import Place
 from . import baseline_anchor, baseline_inputs, baseline_text
 from .baseline_anchor import Anchored, anchored
@@ -21,6 +21,7 @@ from .baseline_views import Looker, Setting, View, has_ats, mask
 from .predict import Device
 from .realize import Realized, realize, shown_for
 
+_CHAINS = (Kind.STANDARD, Kind.EXTENDED)
 _BLOCKS_MIGRATION = ("viommu-pasid", "x-vpasid-cap-offset")
 
 
@@ -57,12 +58,17 @@ class Baseline(NamedTuple):
         options = {number: one.options for number, one in self.realized.items()}
         found = self.common.findings if self.common is not None else []
         outside, unusable = [one.host.name for one in self.left_out], [one.name for one in self.unusable]
-        return baseline_text.render(self.setting.stack.name, self.names, found, options, outside, unusable, self.twice)
+        structures = self.common.function.structures if self.common is not None else ()
+        kept = (f"{one.name} {one.offset:#x}" for one in structures if one.kind in _CHAINS and one.source != "hidden")
+        return baseline_text.render(
+            self.setting.stack.name, self.names, found, options, outside, unusable, self.twice, kept
+        )
 
     @property
     def diagnostics(self) -> tuple[Diagnostic, ...]:
         """What is wrong with inputs, each host that is left out, and warnings: what is said of many is said once."""
         found = [one for bad in self.unusable for one in bad.diagnostics]
+        found += [_ignored(option) for option in self.ignored]
         for differences, rows in _alike(self.left_out).items():
             found.append(_cannot(differences, rows, len(self.names)))
         warnings: dict[tuple[str, str], Diagnostic] = {}
@@ -76,6 +82,18 @@ class Baseline(NamedTuple):
             more = f"the same of {counts[key] - 1} more inputs" if counts[key] > 1 else ""
             found.append(replace(one, notes=(*one.notes, more)) if more else one)
         return tuple(found)
+
+
+def _ignored(option: str) -> Diagnostic:
+    report = Report()
+    report.add(
+        "VPCI2221",
+        whole_file(option),
+        f"option {option} is left out: what it adds blocks a migration",
+        note="QEMU 11.1: 'Migration is currently not supported with vIOMMU enabled', which PASID needs",
+        help="leave the option out, or --migratable",
+    )
+    return report.diagnostics[0]
 
 
 def _alike(rows: Sequence[LeftOut]) -> dict[tuple[str, ...], list[LeftOut]]:

@@ -6,15 +6,17 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from .. import capture, catalog
+from .. import capture, catalog, pipeline
 from ..capture import BarFact, Shared
 from ..catalog import Chain
+from ..diagnostics import Source
 from ..ir import ROM_INDEX, Function, Kind
 from . import baseline_text
 from .baseline_groups import size_of
-from .baseline_text import Dropped, Finding, Open, Pinned
+from .baseline_text import Dropped, Finding, Open, Pinned, Unsaid
 from .baseline_views import Range, Setting, View, bits
 from .predict import compile_text, seen_capture
 
@@ -39,7 +41,12 @@ def common(views: Sequence[View], setting: Setting, outside: Sequence[str]) -> C
     pinned = list(_pinned(views, setting))
     hidden = _hidden(views, first.function)
     gone = [(at, at + length) for _, _, at, length, _ in hidden]
-    findings: list[Finding] = [*pinned, *sorted(_dropped(views, setting)), *_open(views, first, gone)]
+    findings: list[Finding] = [
+        *pinned,
+        *sorted(_dropped(views, setting)),
+        *_open(views, first, [*gone, *setting.unknown]),
+        *_unsaid(views, setting),
+    ]
     loose = _loose(views, first.function, [*gone, *setting.unknown])
     reserved = sorted((*((*one, _NOT_SAID) for one in setting.unknown), *((*one, _DIFFERS) for one in loose)))
     unread = sorted({*gone, *((at, end) for at, end, _ in reserved)})
@@ -73,7 +80,7 @@ def common(views: Sequence[View], setting: Setting, outside: Sequence[str]) -> C
         title=min((view.host.capture.title for view in views if view.host.capture.title), default=""),
     )
     text, _ = capture.layout_text(read, compile_text, shared)
-    return Common(text, compile_text(text), findings)
+    return Common(text, pipeline.compile_source(Source("baseline", text), Path("baseline.yaml")).function, findings)
 
 
 def _driver(views: Sequence[View], setting: Setting) -> str:
@@ -251,6 +258,14 @@ def _open(views: Sequence[View], first: View, gone: Iterable[Range]) -> Iterator
         owner = function.owner(begin)
         name = f"{owner.name}+{begin - owner.offset:#x}" if owner else f"bytes@{begin:#x}"
         yield _row(views, name, begin, 8 * begin, 8 * (end - begin), below)
+
+
+def _unsaid(views: Sequence[View], setting: Setting) -> Iterator[Unsaid]:
+    for first, end in setting.unknown:
+        hosts = tuple(view.host.number for view in views if (first, end) in view.host.capture.redacted)
+        compared = any(any(view.prediction.config.compared[first:end]) for view in views)
+        if hosts:
+            yield Unsaid(first, end, hosts, compared)
 
 
 def _row(views: Sequence[View], path: str, offset: int, bit: int, width: int, compared: bytes) -> Open:

@@ -9,6 +9,7 @@ from ..diff import Difference
 from ..stack import Stack
 
 _FEW, MANY = 3, 20
+_COMPARED = "; the VMM compares it all the same when a migration comes in"
 
 
 class Pinned(NamedTuple):
@@ -40,7 +41,16 @@ class Open(NamedTuple):
     compared: bool
 
 
-Finding = Pinned | Dropped | Open
+class Unsaid(NamedTuple):
+    """Bytes that a capture does not have, because somebody took them out: from `offset` up to `end`."""
+
+    offset: int
+    end: int
+    hosts: tuple[int, ...]
+    compared: bool
+
+
+Finding = Pinned | Dropped | Open | Unsaid
 
 
 def comment(stack: Stack, names: Mapping[int, str], outside: Sequence[str], found: Iterable[Finding]) -> Iterator[str]:
@@ -62,8 +72,11 @@ def sentence(found: Finding, names: Mapping[int, str]) -> str:
             lacks = f"; not on {listed(absent, names)}" if absent else ""
             return f"dropped: {name} ({_spread(places, names)}{lacks}): {why}"
         case Open(path, offset, values, compared):
-            refused = "; the VMM compares it all the same when a migration comes in" if compared else ""
-            return f"left open: {path} at {offset:#x} ({_spread(values, names)}){refused}"
+            return f"left open: {path} at {offset:#x} ({_spread(values, names)}){_COMPARED if compared else ''}"
+        case Unsaid(offset, end, hosts, compared):
+            whose = listed(hosts, names)
+            where = f"{offset:#x}..{end - 1:#x}"
+            return f"left open: {where}, taken out of {whose}{_COMPARED if compared else ''}"
 
 
 def difference(one: Difference) -> str:
@@ -75,7 +88,11 @@ def difference(one: Difference) -> str:
 
 
 def _spread(values: Mapping[str, Sequence[int]], names: Mapping[int, str]) -> str:
-    return "; ".join(f"{value} on {listed(hosts, names)}" for value, hosts in sorted(values.items()))
+    """Values, those of the most inputs first, and who has them."""
+    ordered = sorted(values.items(), key=lambda row: (-len(row[1]), row[0]))
+    shown = [f"{value} on {listed(hosts, names)}" for value, hosts in ordered[:_FEW]]
+    more = len(ordered) - len(shown)
+    return "; ".join([*shown, f"{more} more values"] if more > 0 else shown)
 
 
 def listed(hosts: Sequence[int], names: Mapping[int, str]) -> str:
@@ -115,6 +132,7 @@ def render(
     outside: Sequence[str],
     unusable: Sequence[str],
     twice: Sequence[str],
+    kept: Iterable[str],
 ) -> str:
     """The report: the verdict first, then who is in it by which options, then what is not as on each device."""
     total = len(names) + len(outside) + len(unusable)
@@ -131,6 +149,8 @@ def render(
         if rows:
             lines.append(f"{title}:")
             lines.extend(f"  {name}" for name in rows)
+    if names:
+        lines.append(f"kept: {', '.join(kept) or 'no capability'}")
     rest = [sentence(one, names) for one in found]
     if rest:
         lines.extend(["not as on every device:", *(f"  {row}" for row in rest)])
