@@ -123,10 +123,8 @@ def tell(
 
 def predicted_function(device: Device, prediction: Prediction) -> Function:
     """The space of the prediction, with the structures that are found in it."""
-    function = described(device, prediction)
-    origins = {bar.index: bar.origin for bar in (*device.function.bars, *function.bars)}
     function = described(device.capture, prediction)
-    guest = function.guest._replace(place=prediction.place.value)
+    origins = {bar.index: bar.origin for bar in (*device.function.bars, *function.bars)}
     return replace(
         function,
         name=device.function.name,
