@@ -17,7 +17,7 @@ from .baseline_anchor import Anchored, anchored
 from .baseline_groups import largest
 from .baseline_inputs import Host, Layout, Unusable
 from .baseline_layout import Common, common
-from .baseline_views import Looker, Setting, View, has_ats, mask
+from .baseline_views import Looker, Setting, View, has_ats
 from .predict import Device
 from .realize import Realized, realize, shown_for
 
@@ -165,7 +165,7 @@ def _of_hosts(answer: Baseline, group: list[View], views: Sequence[View], layout
     inside = {view.host.number for view in group}
     outside = [view for view in views if view.host.number not in inside]
     made = common(group, setting, [*(view.host.name for view in outside), *(one.name for one in layouts)])
-    wanted = mask(group[0].function, group[0].prediction, setting) if setting.migratable else 0
+    wanted = min((view.mask for view in group), key=int.bit_count) if setting.migratable else 0
     reasons: dict[object, tuple[Difference, ...]] = {}
     for view in outside:
         if view.key not in reasons:
@@ -187,7 +187,16 @@ def _realized(made: Common, group: Sequence[View], setting: Setting) -> dict[int
     for view in group:
         read = view.host.capture
         ids = tuple(view.value[at : at + size] for _, at, size in setting.id_options)
-        key = (ids, view.prediction.bars, read.driver, read.host, read.ids, has_ats(view), view.host.capture.redacted)
+        key = (
+            view.key,
+            ids,
+            view.prediction.bars,
+            read.driver,
+            read.host,
+            read.ids,
+            has_ats(view),
+            view.host.capture.redacted,
+        )
         if key not in asked:
             asked[key] = realize(made.function, view.host.device(), setting.stack.name, setting.options)
         found[view.host.number] = asked[key]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .baseline_views import View, fixed_bars
+from .baseline_views import Key, View, fixed_bars
 
 
 def largest(choices: Sequence[Sequence[View]]) -> list[View]:
@@ -20,12 +20,20 @@ def largest(choices: Sequence[Sequence[View]]) -> list[View]:
     """
     best: list[View] = []
     for views in choices:
-        classes: dict[object, list[View]] = {}
+        classes: dict[Key, list[View]] = {}
         for view in views:
             classes.setdefault(view.key, []).append(view)
-        for members in classes.values():
-            best = _better(best, _agreeing(members))
+        for key, members in classes.items():
+            stricter = [one for other, rows in classes.items() if _covers(key, other) for one in rows]
+            best = _better(best, _agreeing([*members, *stricter]))
     return best
+
+
+def _covers(key: Key, other: Key) -> bool:
+    """Whether another class promises the same and more: some fields are there by what a device holds in them."""
+    size, wanted, held, kinds = key
+    more = wanted != other[1] and not wanted & ~other[1]
+    return more and other[2] & wanted == held and (size, kinds) == (other[0], other[3])
 
 
 def _agreeing(views: list[View]) -> list[View]:

@@ -37,7 +37,7 @@ class Common(NamedTuple):
 
 def common(views: Sequence[View], setting: Setting, outside: Sequence[str]) -> Common:
     """The layout of views that can be one function; its comment also says which hosts are left out."""
-    first = min(views, key=lambda view: (view.value, view.host.number))
+    first = min(views, key=lambda view: (view.mask.bit_count(), view.value, view.host.number))
     pinned = list(_pinned(views, setting))
     hidden = _hidden(views, first.function)
     gone = [(at, at + length) for _, _, at, length, _ in hidden]

@@ -19,7 +19,8 @@ from .realize import ID_OPTIONS
 _ATS = 0x000F
 _ROM_AT = 0x30
 Range = tuple[int, int]  # first byte, byte after the last
-Key = tuple[object, ...]
+Key = tuple[int, int, int, tuple[tuple[object, ...], ...]]
+"""Bytes of the space, bits that must be equal, what they hold, and the kinds of the BARs."""
 
 
 class Setting(NamedTuple):
@@ -63,6 +64,11 @@ class View(NamedTuple):
     key: Key
 
     @property
+    def mask(self) -> int:
+        """The bits that all must agree in."""
+        return self.key[1]
+
+    @property
     def value(self) -> bytes:
         """The configuration space that the guest reads."""
         return self.prediction.config.value
@@ -100,10 +106,16 @@ class Looker:
         own = int.from_bytes(value, "little")
         for one in known:
             compared, held = (int.from_bytes(octets, "little") for octets in (one.config.compared, one.config.value))
-            if not (own ^ held) & compared & ~_REGISTERS:
-                return replace(one, config=replace(one.config, value=value))
+            made = replace(one, config=replace(one.config, value=value))
+            if not (own ^ held) & compared & ~_REGISTERS and _fields(made) == _fields(one):
+                return made
         known.append(described(host.capture, prediction, self.setting.unknown))
         return known[-1]
+
+
+def _fields(function: Function) -> list[tuple[str, int]]:
+    """Which fields there are: some are there or not by what others hold."""
+    return [(at.path, at.bit) for one in function.structures for at in function.fields(one)]
 
 
 _REGISTERS = ((1 << 8 * 0x18) - 1) << 8 * 0x10 | 0xFFFFFFFF << 8 * 0x30
