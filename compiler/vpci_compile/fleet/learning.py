@@ -33,7 +33,7 @@ def learn(data: bytes, facts: Facts, below: Below) -> Learned:
     example = capture_of(data, facts)
     deciding = deciding_bits(example, below)
     first = below.predict(example)
-    second = below.predict(replace(example, data=_inverted(data, deciding)))
+    second = below.predict(replace(example, data=inverted(data, deciding)))
     live = _passed(first, second, data)
     refusal = "; ".join(one.message for one in first.refusals)
     if live is None:
@@ -48,7 +48,7 @@ def deciding_bits(example: Capture, below: Below) -> Control:
     return control(hardware_of(example), sizes, below.stack, below.kernel_view(example))
 
 
-def _inverted(data: bytes, deciding: Control) -> bytes:
+def inverted(data: bytes, deciding: Control) -> bytes:
     """The function with every bit the other way round that does not decide; an address stays one."""
     made = bytearray(octet ^ ~own & 0xFF for octet, own in zip(data, deciding.mask, strict=True))
     for first in deciding.addresses:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
-from functools import lru_cache
 from typing import NamedTuple
 
-from .. import capture, stack
+from .. import stack
 from ..capture import Capture
 from ..diagnostics import Diagnostic, Report, Severity, Span, whole_file
 from ..ir import Function
@@ -15,10 +13,9 @@ from ..stack import Check, Place, Prediction, Stack
 from ..stack.qemu_layout import layout_check
 from .document import Document
 from .found import found
-from .predict import tell
+from .shown import predictions
 
 DEFAULT_STACK = "linux-7.2/qemu-11.1"
-_KEPT = 256  # predictions
 _NOWHERE = whole_file("")
 _UNREAD = ("VPCI1705", "VPCI1706", "VPCI1707", "VPCI1708", "VPCI1726")
 """Warnings of a capture after which nobody can say what a guest sees."""
@@ -95,8 +92,7 @@ def of_capture(read: Capture, name: str, below: str, place: Place, options: Mapp
         elif one.severity is not Severity.NOTE:
             report.diagnostics.append(one)
     report.stop_on_errors()
-    bare = replace(read, slot="", name="", title="", origin=_NOWHERE, dump=(), diagnostics=())
-    prediction, function, arriving = _shown(bare, below, place, tuple(options.items()))
+    prediction, function, arriving = _shown(read, below, place, tuple(options.items()))
     for refusal in prediction.refusals:
         message = f"{prediction.stack.name} does not show this function: {refusal.message}"
         report.add("VPCI2101", read.place(refusal.offset), message, note=refusal.note, help=refusal.help or ())
@@ -110,16 +106,11 @@ def of_capture(read: Capture, name: str, below: str, place: Place, options: Mapp
     )  # fmt: skip
 
 
-@lru_cache(maxsize=_KEPT)
 def _shown(
     read: Capture, below: str, place: Place, options: tuple[tuple[str, str], ...]
 ) -> tuple[Prediction, Function, Function]:
-    """The prediction, the guest's function, and the function that a guest finds after a migration to here.
-
-    Kept, as the same capture is often one side of many comparisons.
-    """
-    bars = capture.bars(read)
-    prediction = tell(read, bars, below, place, dict(options))
+    """The prediction, the guest's function, and the function that a guest finds after a migration to here."""
+    prediction = predictions(below, place.value, options).of(read)
 
     def function(shown: Prediction) -> Function:
         return found("", shown.config, shown.bars, place.value, lambda offset: _NOWHERE, read.data)
@@ -127,4 +118,5 @@ def _shown(
     now = function(prediction)
     if prediction.refusals or not stack.forgets(prediction.stack):
         return prediction, now, now
-    return prediction, now, function(tell(read, bars, below, place, {**dict(options), "restored": "on"}))
+    restored = tuple({**dict(options), "restored": "on"}.items())
+    return prediction, now, function(predictions(below, place.value, restored).of(read))
