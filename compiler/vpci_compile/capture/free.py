@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from .. import catalog
 from ..catalog import Chain
+from ..catalog import marks as dvsec
 from ..catalog.quirks import QuirkKind
 from ..ir import Kind
 from . import chains
@@ -22,6 +23,7 @@ from .model import CONVENTIONAL_BYTES, MAX_SPACE, Capture
 from .structures import structures
 
 _DWORD = 4
+_NOT_ZERO = "does not read as 0"
 _HEADER = 0x40
 _PCI_EXPRESS = 0x10
 PASID, PASID_BYTES = 0x1B, 8  # PCIe 6.0 7.8.9
@@ -70,14 +72,15 @@ def space(capture: Capture) -> Space:
     marks = _Marks(size)
     for at in range(0, min(len(data), size), _DWORD):
         if any(data[at : at + _DWORD]):  # registers are dwords: a byte of one that reads as 0 is no less its
-            marks.put(at, at + _DWORD, State.USED, "does not read as 0")
-    for quirk in quirks_of(capture):
-        for row in quirk.taken(size):
-            marks.name(row.start, row.end, State.QUIRK, f"{row.what} (quirk {quirk.name})")
-        if quirk.kind is QuirkKind.MOVES:
-            marks.put(_HEADER, size, State.UNPROVEN, f"capabilities move with the firmware (quirk {quirk.name})")
+            marks.put(at, at + _DWORD, State.USED, _NOT_ZERO)
     _of_structures(capture, walks, marks)
     marks.name(0, _HEADER, State.USED, "header")
+    _of_marks(capture, marks)
+    for quirk in quirks_of(capture):
+        for row in quirk.taken(size):
+            marks.quirk(row.start, row.end, f"{row.what} (quirk {quirk.name})")
+        if quirk.kind is QuirkKind.MOVES:
+            marks.put(_HEADER, size, State.UNPROVEN, f"capabilities move with the firmware (quirk {quirk.name})")
     for first, end in capture.redacted:
         marks.put(first, end, State.UNPROVEN, "taken out of the capture")
     for first, end in (*capture.missing, (len(data), size)):
@@ -104,6 +107,12 @@ class _Marks:
         for at in range(start, min(end, self.size)):
             self.rows[at] = (state, why)
 
+    def quirk(self, start: int, end: int, why: str) -> None:
+        """Say what a quirk knows of bytes that belong to no structure."""
+        for at in range(start, min(end, self.size)):
+            if self.rows[at][0] is not State.USED or self.rows[at][1] == _NOT_ZERO:
+                self.rows[at] = (State.QUIRK, why)
+
     def runs(self) -> Iterator[Run]:
         start = 0
         for at in range(1, self.size + 1):
@@ -117,7 +126,7 @@ def _of_structures(capture: Capture, walks: dict[Chain, chains.Walk], marks: _Ma
     found = structures(capture.data)
     for kind, number, at, length in found:
         chain, end = Chain(kind.value), CONVENTIONAL_BYTES if kind is Kind.STANDARD else marks.size
-        known = catalog.by_id(chain, number)
+        known = catalog.identify(chain, number, capture.data[at : at + length])
         name = known.name if known is not None else f"{chain} capability {number:#x}"
         marks.name(at, -(-(at + length) // _DWORD) * _DWORD, State.USED, name)
         if known is None:
@@ -128,6 +137,17 @@ def _of_structures(capture: Capture, walks: dict[Chain, chains.Walk], marks: _Ma
             low, high = (_HEADER, CONVENTIONAL_BYTES) if chain is Chain.STANDARD else (FIRST_EXTENDED, marks.size)
             why = f"the {chain} list breaks off at pointer {walk.stop:#x}: there may be more than it leads to"
             marks.put(low, high, State.UNPROVEN, why)
+
+
+def _of_marks(capture: Capture, marks: _Marks) -> None:
+    """What the function marks by a DVSEC of the user's (catalog.marks): free where its bytes are 0, or used."""
+    data = capture.data
+    for kind, number, at, length in structures(data):
+        for mark in dvsec.marked(number, at, data[at : at + length]) if kind is Kind.EXTENDED else ():
+            if mark.used:
+                marks.put(mark.start, mark.end, State.USED, f"marked as used by the DVSEC at {at:#x}")
+            elif not any(data[mark.start : mark.end]):
+                marks.name(mark.start, mark.end, State.FREE, "")
 
 
 def together(spaces: Sequence[Space]) -> list[Run]:

@@ -36,11 +36,20 @@ def quirks(tree: Node, report: Report) -> Iterator[dict[str, Any]]:
     what], subsystems [vendor, id]; `class` comes with `shift`, the bits of a class code that are not compared.
     Reports VPCI1333 for everything that does not fit; such rows are left out.
     """
-    found = _Mapping(tree, ("title", "quirks"), report)
+    found = _Mapping(tree, ("title", "quirks", "marks"), report)
     found.take("title", _text)
-    for entry in found.take("quirks", _rows) or ():
+    for entry in found.take("quirks", _rows, optional=True) or ():
         row = _quirk(entry, report)
         if row is not None:
+            yield row
+
+
+def marks(tree: Node, report: Report) -> Iterator[dict[str, Any]]:
+    """The DVSECs of a file that mark space, as rows with `dvsec`, [vendor, id], and `shape`. Reports as `quirks`."""
+    for entry in dict(tree.items()).get("marks", tree).entries():
+        found = _Mapping(entry, ("dvsec", "shape"), report)
+        row = {"dvsec": found.take("dvsec", _pair), "shape": found.take("shape", _shape)}
+        if found.fine:
             yield row
 
 
@@ -133,6 +142,12 @@ def _kind(node: Node) -> str:
     if not isinstance(node.value, str) or node.value not in NEEDS:
         raise _WrongError(f"one of {', '.join(NEEDS)}")
     return node.value
+
+
+def _shape(node: Node) -> str:
+    if node.value not in ("gap", "table"):
+        raise _WrongError("gap or table")
+    return str(node.value)
 
 
 def _number(most: int) -> Reader:

@@ -176,6 +176,14 @@ def read_all(folder: Path) -> _Rows:
     return rows
 
 
+def read_marks(folder: Path) -> list[dict[str, Any]]:
+    """The DVSECs that the files of a folder say mark space. Raises as `read_all`."""
+    report = Report()
+    rows = [row for path in sorted(folder.glob("*.yaml")) for row in quirk_shape.marks(loader.load(path), report)]
+    report.stop_on_errors()
+    return rows
+
+
 def pack() -> str:
     """The shipped quirks as one JSON text: the fast form for a wheel."""
     return json.dumps(read_all(_root()))

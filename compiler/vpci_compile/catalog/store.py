@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .. import loader, resources
-from . import packed
+from . import marks, packed
 from .model import Capability, Chain
 from .reader import capability
 from .view import View
@@ -76,13 +76,14 @@ def by_id(chain: Chain, number: int) -> Capability | None:
 
 
 def identify(chain: Chain, number: int, body: bytes) -> Capability | None:
-    """Like `by_id`, but a variant whose `match` holds on the structure's bytes comes first."""
+    """Like `by_id`, but a variant whose `match` holds on the structure's bytes comes first, or a user's DVSEC."""
     for (own, name), file in _files().items():
         if own is chain and file.id == number and file.variant:
             variant = by_name(chain, name)
             if View(variant, body).matches():
                 return variant
-    return by_id(chain, number)
+    mark = marks.name_of(number, body) if chain is Chain.EXTENDED else None
+    return by_name(chain, mark) if mark is not None else by_id(chain, number)
 
 
 def names(chain: Chain) -> list[str]:

@@ -70,6 +70,7 @@ _CODES = (
     Code("VPCI1332", "structure copied from where the device must not be read", acceptable=True),
     Code("VPCI1333", "file of quirks that cannot be understood"),
     Code("VPCI1334", "ATS against what is known of the device", "warning", acceptable=True),
+    Code("VPCI1335", "table of free space names a structure's bytes", "warning", acceptable=True),
     Code("VPCI1401", "BAR that its slot or kind does not allow"),
     Code("VPCI1402", "64-bit BAR in the last slot"),
     Code("VPCI1403", "BAR in the upper half of a 64-bit BAR"),

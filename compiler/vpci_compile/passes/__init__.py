@@ -17,6 +17,7 @@ from . import (
     check_space,
     drafts,
     image,
+    marks,
     place,
     quirks,
 )
@@ -48,6 +49,7 @@ def compile_function(
     check_space.check(work)
     check_capture.check(work)
     quirks.check(work)
+    marks.check(work)
     chains.check(work)
     check_rules.check(work)
     config = image.compose(work)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..catalog import Field, Place
+from ..catalog import Field, Place, marks
 from ..diagnostics import Span
 from ..ir import Bar, BarKind
 from .bars import PAGE, shown_size
@@ -228,13 +228,13 @@ def _pasid(work: Work) -> None:
 
 def _free_space(work: Work) -> None:
     for draft in work.extended:
-        if draft.capability is None or draft.capability.name != "free-space":
+        if draft.capability is None or draft.capability.name not in marks.SHAPES.values():
             continue
         if not draft.field("hdr1.vendor") or "hdr2.id" not in draft.origins:
             work.report.add(
                 "VPCI1512",
                 draft.span,
-                "a free-space structure needs a vendor and an id of yours",
+                f"a {draft.capability.name} structure needs a vendor and an id of yours",
                 note="no such DVSEC is defined anywhere; the numbers must be ones that you may give out",
                 help="fields: {vendor: 0x1234, id: 0x0001, length: 0xc00}",
             )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from .. import catalog
 from ..catalog import Chain
 from ..diagnostics import Span
+from . import marks
 from .drafts import PCI_SIZE
 from .fields import counted
 from .place import ALIGNMENT, free, space
@@ -285,9 +286,15 @@ def _over_device(work: Work, run: _Run) -> None:
     for kind, number, offset, length in device.structures:
         chain = Chain(kind.value)
         what = f"the device's own {_called(chain, number)}"
+        length = marks.own_length(work, kind, number, offset, length)
         clash.append((offset, offset + length, what, _of_device(work, chain, offset)))
     for index, (start, end) in enumerate(device.used):
         clash.append((start, end, "bytes that the device uses", work.tree.span_of("physical", "used", index)))
+    clash.extend(
+        (mark.start, mark.end, "bytes that the device marks as used", None)
+        for mark in marks.of_device(work)
+        if mark.used
+    )
     captured = work.physical_bytes[run.start : run.end]
     if any(captured):
         reach = run.start + len(captured.rstrip(b"\0"))

@@ -4,12 +4,13 @@ Pinned structures come first and never move. The others follow in the order of t
 moves none: standard structures and the head of the extended chain into the first gap that fits, other extended ones
 into the last, away from the device's own, whose registers often go on behind the length that they state. Nothing is
 placed over reserved ranges, over bytes that the device uses or that a quirk of it names, or (where a capture is known)
-over bytes of the device that do not read as zero.
+over bytes of the device that do not read as zero. Where the device marks free ranges by a DVSEC, only those are free.
 """
 
 from __future__ import annotations
 
 from ..catalog import Chain
+from . import marks
 from .drafts import FIRST_EXTENDED, PCI_SIZE
 from .work import NULL_OFFSET, Draft, Work
 
@@ -62,10 +63,13 @@ def _taken(work: Work) -> bytearray:
     for run in work.layout.bytes:
         _take(taken, run.at, run.at + len(run.hex))
     if work.physical is not None:
-        for _, _, offset, length in work.physical.structures:
-            _take(taken, offset, offset + length)
+        for kind, number, offset, length in work.physical.structures:
+            _take(taken, offset, offset + marks.own_length(work, kind, number, offset, length))
         for start, end in work.physical.used:
             _take(taken, start, end)
+    for mark in (*marks.of_device(work), *(mark for _, mark in marks.of_layout(work))):
+        if mark.used:
+            _take(taken, mark.start, mark.end)
     for quirk in work.quirks:
         for row in quirk.taken(work.size):
             _take(taken, row.start, row.end)
@@ -82,6 +86,10 @@ def _take(taken: bytearray, start: int, end: int) -> None:
 
 def _gap(work: Work, draft: Draft, taken: bytearray) -> int:
     low, high = space(work, draft.chain)
+    free = marks.free_in(work, draft.chain, low, high)
+    if free:  # the device says where nothing is: then nowhere else
+        marked = {at for mark in free for at in range(mark.start, mark.end)}
+        taken = bytearray(one or at not in marked for at, one in enumerate(taken))
     if draft.chain is Chain.EXTENDED and draft is not work.extended[0]:
         return _last_gap(low, high, draft.length, taken)
     offset = low
