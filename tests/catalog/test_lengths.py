@@ -149,6 +149,7 @@ CASES = [
     # our own variant covers the gap that it marks; DVSEC headers are 10 bytes, a structure of whole dwords 12
     Case("free-space", 0xE00, {0x04: 0xE000_1234}),
     Case("free-space", 12, {0x04: 0x0000_1234}),
+    Case("space-table", 0x14, {0x04: 0x0140_1234}),
     # PCIe 6.0 7.7.11: 8; with P2P Egress Control (bit 5) a vector of as many bits as bits 15..8 say, 0 for 256, in
     # whole dwords. Linux the same.
     Case("acs", 8, {0x04: 0x0000_FF5F}),
