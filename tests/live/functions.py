@@ -10,6 +10,7 @@ from pathlib import Path
 from compiling import device_layouts
 from emit.judges import ROOT
 from vpci_compile import api, live
+from vpci_compile.catalog import libraries
 from vpci_compile.diagnostics import Failed
 from vpci_compile.ir import Function
 from vpci_compile.live import Place
@@ -21,7 +22,7 @@ CAPTURES = sorted((ROOT / "tests/captures").glob("*.lspci")) + sorted((ROOT / "t
 
 def shipped() -> list[Function]:
     """Every shipped layout that is a function."""
-    return [api.load(name).function for name in LAYOUTS if name != "nvidia/hopper-base"]
+    return [api.load(name).function for name in LAYOUTS if not libraries.is_base(name)]
 
 
 @cache

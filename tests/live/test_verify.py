@@ -25,8 +25,8 @@ _MORE = 40  # captures of VPCI_CAPTURES, spread over all of them
 @pytest.mark.parametrize("place", Place)
 @pytest.mark.parametrize("board", [Q35, VIRT], ids=parameter)
 def test_shipped_layouts(board: Board, place: Place) -> None:
-    functions = shipped()
-    assert taken(functions, place) == functions
+    functions = taken(shipped(), place)
+    assert {one.name for one in shipped()} - {one.name for one in functions} == {"pex890xx-port"}  # a bridge
     verdicts = judged(functions, place, board)
     assert wrong(verdicts) == []
     assert [verdict.expected.size for verdict in verdicts].count(256 if place is Place.CONVENTIONAL else 4096) >= 5

@@ -1,0 +1,167 @@
+"""The reference layouts: sizes worked out here from the drivers' rules, chains against real captures, real refusals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from compiling import LAYOUTS, ROOT
+from vpci_compile import api, capture, emit, pipeline
+from vpci_compile.catalog import READ_ONLY, libraries
+from vpci_compile.diagnostics import Failed, Report, Source
+from vpci_compile.ir import Function, Kind, Origin
+
+GIB, MIB = 1 << 30, 1 << 20
+SHARED = ROOT.parent / "shared" / "captures"
+
+
+def layout(name: str) -> Function:
+    return api.check(name).function
+
+
+# -- coherent memory -----------------------------------------------------------------------------------------------
+
+
+def power(size: int) -> int:
+    """The power of two that is not below `size`."""
+    return 1 << (size - 1).bit_length()
+
+
+@pytest.mark.parametrize(
+    ("name", "memory", "defect"),
+    [
+        ("nvidia/gh200", 0x17FD800000, True),
+        ("nvidia/gh200-480", 96 * GIB, True),
+        ("nvidia/gh200-144g", 144 * GIB, True),
+        ("nvidia/gb200", 186 * GIB, False),
+        ("nvidia/gb300", 283136 * MIB, False),
+    ],
+)
+def test_sizes_as_nvgrace_makes_them(name: str, memory: int, defect: bool) -> None:
+    """Linux nvgrace_gpu_init_nvdev_struct: the BAR's size is rounded before the usable memory is."""
+    bars = {bar.index: bar for bar in layout(name).bars}
+    usable = (memory - GIB) // (512 * MIB) * (512 * MIB) if defect else memory
+    assert (bars[4].length, bars[4].size) == (usable, power(memory - GIB if defect else memory))
+    if defect:
+        assert (bars[2].length, bars[2].size) == (memory - usable, power(memory - usable))
+        assert bars[2].source is Origin.SYNTHESIZED
+    else:
+        assert bars[2].source is Origin.COPIED
+
+
+def test_sizes_as_worked_out_by_hand() -> None:
+    found = {
+        name: {
+            bar.index: (bar.size, bar.length) for bar in layout(f"nvidia/{name}").bars if bar.source == "synthesized"
+        }
+        for name in ("gh200", "gh200-480", "gh200-144g", "gb200", "gb300")
+    }
+    assert found == {
+        "gh200": {2: (0x80000000, 0x5D800000), 4: (0x2000000000, 0x17A0000000)},
+        "gh200-480": {2: (0x40000000, 0x40000000), 4: (0x2000000000, 0x17C0000000)},
+        "gh200-144g": {2: (0x40000000, 0x40000000), 4: (0x4000000000, 0x23C0000000)},
+        "gb200": {4: (0x4000000000, 0x2E80000000)},
+        "gb300": {4: (0x8000000000, 0x4520000000)},
+    }
+
+
+@pytest.mark.parametrize("name", ["gh200", "gb200", "gb300"])
+def test_the_model_is_one_key_of_each_bar(name: str) -> None:
+    """A region has the exact size, no register; nothing else of the function is another."""
+    bars, regions = layout(f"nvidia/{name}"), layout(f"nvidia/{name}-region")
+    made = {bar.index: bar for bar in bars.bars if bar.source is Origin.SYNTHESIZED}
+    assert {one.instead_of: one.size for one in regions.regions} == {at: bar.length for at, bar in made.items()}
+    assert not [bar for bar in regions.bars if bar.index in made]
+    start, end = 0x10 + 4 * min(made), 0x28
+    assert not any(regions.config.value[start:end]) and not any(regions.config.writable[start:end])
+    assert regions.config.value[end:] == bars.config.value[end:]
+    assert api.compare(bars, regions)  # another contract: a guest of one is no guest of the other
+
+
+@pytest.mark.parametrize("name", ["nvidia/gh200-region", "nvidia/v100-nvlink2", "cxl/type2"])
+def test_what_no_vmm_can_do_is_refused(name: str) -> None:
+    path = LAYOUTS / f"{name}.yaml"
+    text = path.read_text(encoding="utf-8").replace("targets: []", "targets: [qemu]")
+    assert "targets: [qemu]" in text
+    function = pipeline.compile_source(Source(str(path), text), path).function
+    assert function.targets == ("qemu",)
+    report = Report()
+    emit.check(function, emit.Options(), report)
+    with pytest.raises(Failed, match="VPCI18"):
+        report.stop_on_errors()
+
+
+def test_the_clique_where_each_vmm_puts_it() -> None:
+    places = {
+        name: next(one.offset for one in layout(name).structures if one.name == "gpudirect")
+        for name in ("nvidia/h100-clique", "nvidia/h100-clique-ch")
+    }
+    assert places == {"nvidia/h100-clique": 0xC8, "nvidia/h100-clique-ch": 0xD4}
+
+
+def test_virtio_as_both() -> None:
+    """virtio 1.3 4.1.2.1: device id 0x1040 + 1, or the transitional 0x1000; 5.1: subsystem id 1 of the latter."""
+    old, new = layout("virtio/net-vf-transitional"), layout("virtio/net-vf-modern")
+    assert [one.config.number("value", 2, 2) for one in (old, new)] == [0x1000, 0x1041]
+    assert [one.config.number("value", 0x10, 4) & 1 for one in (old, new)] == [1, 0]
+    assert {bar.index for bar in old.bars} - {bar.index for bar in new.bars} == {0}
+
+
+# -- real captures -------------------------------------------------------------------------------------------------
+
+REAL = {
+    "intel/dsa": SHARED / "8086-0b25-sys-mdf40f-6a01_0.lspci",
+    "amd/mi300x": SHARED / "1002-74a1-accel-m7a667-3d00_0.lspci",
+    "nvme/pm173x": SHARED / "144d-a825-nvme-m7a667-3a00_0.lspci",
+    "switch/pex890xx-port": SHARED / "1000-c030-bridge-m7a667-3900_0.lspci",
+    "nvme/sriov-vf": ROOT / "tests/captures/nvme-sriov-vf.lspci",
+}
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_against_the_real_device(name: str) -> None:
+    path = REAL[name]
+    if not path.exists():
+        pytest.skip("no captures beside the checkout")
+    function, real = layout(name), capture.read(path)
+    device = api.load(path).function
+    have = {(kind, number, at) for kind, number, at, _ in capture.structures(real.data)}
+    judged = 0
+    for own in function.structures:
+        if own.kind in (Kind.STANDARD, Kind.EXTENDED) and own.name != "pasid":  # the VMM's own
+            assert (own.kind, own.id, own.offset) in have, own.name
+        theirs = {
+            (at.bit, at.width) for one in device.structures if one.offset == own.offset for at in device.fields(one)
+        }
+        for at in function.fields(own):
+            volatile = any(
+                not function.config.compared[bit // 8] >> bit % 8 & 1 for bit in range(at.bit, at.bit + at.width)
+            )
+            if volatile or at.field.access not in READ_ONLY or (at.bit, at.width) not in theirs or not at.width:
+                continue
+            if at.field.changes or at.path.startswith("pm.pmc.pme_"):
+                continue  # a state of the hardware; and Linux shows no guest that a device has PME
+            if own.kind is Kind.HEADER and (real.virtual or at.offset >= 0x10):
+                continue  # a virtual function does not say its ids; base addresses are the guest's
+            mask = ((1 << at.width) - 1) << at.bit
+            ours, its = (int.from_bytes(data, "little") & mask for data in (function.config.value, real.data))
+            if own.source is not Origin.HIDDEN and not at.path.endswith((".next", "header.cap_ptr")):
+                assert ours == its, f"{name}: {at.path}"
+                judged += 1
+    assert judged > 20
+
+
+def test_every_layout_that_has_a_capture_keeps_off_its_bytes() -> None:
+    for name, path in REAL.items():
+        if not path.exists():
+            continue
+        data = capture.read(path).data
+        for own in layout(name).structures:
+            if own.source is Origin.SYNTHESIZED and own.kind is Kind.EXTENDED and not name.startswith("switch/"):
+                assert not any(data[own.offset : own.end]), (name, own.name)
+
+
+def test_the_folder_of_each_is_a_family() -> None:
+    families = {Path(name).parts[0] for name in libraries.layouts()}
+    assert {"nvidia", "virtio", "mellanox", "intel", "amd", "nvme", "cxl", "switch", "generic"} <= families
