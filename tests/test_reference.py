@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from compiling import LAYOUTS, ROOT
 from vpci_compile import api, capture, emit, pipeline
 from vpci_compile.catalog import READ_ONLY, libraries
 from vpci_compile.diagnostics import Failed, Report, Source
+from vpci_compile.emit import memory_needs
 from vpci_compile.ir import Function, Kind, Origin
 
 GIB, MIB = 1 << 30, 1 << 20
@@ -77,6 +80,21 @@ def test_the_model_is_one_key_of_each_bar(name: str) -> None:
     assert not any(regions.config.value[start:end]) and not any(regions.config.writable[start:end])
     assert regions.config.value[end:] == bars.config.value[end:]
     assert api.compare(bars, regions)  # another contract: a guest of one is no guest of the other
+
+
+def test_build_says_what_each_model_asks(tmp_path: Path) -> None:
+    said = {name: memory_needs.lines(layout(f"nvidia/{name}")) for name in ("gb200", "gb200-region", "h100-clique")}
+    assert not said["h100-clique"]
+    bars, region = "\n".join(said["gb200"]), "\n".join(said["gb200-region"])
+    assert "nvgrace-gpu-vfio-pci makes the BARs" in bars and "a 64-bit window of 256 GiB" in bars
+    assert "region 0x800010de/2 (in no release of Linux)" in region and "window" not in region
+    old = "\n".join(memory_needs.lines(layout("nvidia/v100-nvlink2")))
+    assert "region 0x800010de/1 (NVLink2 memory of POWER9 machines; its driver left Linux in 5.13)" in old
+    command = [sys.executable, "-m", "vpci_compile", "build", "nvidia/gb200", "-o", str(tmp_path)]
+    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert [line for line in text.splitlines() if line.startswith("needs: ")] == [
+        f"needs: {row}" for row in said["gb200"]
+    ]
 
 
 @pytest.mark.parametrize("name", ["nvidia/gh200-region", "nvidia/v100-nvlink2", "cxl/type2"])

@@ -107,6 +107,24 @@ def test_nothing_is_placed_where_the_device_must_not_be_read() -> None:
     assert places(function)["pasid"] == 0x5F8  # the last eight bytes below 0x600
 
 
+def test_every_command_names_the_quirk(tmp_path: Path) -> None:
+    """check, import, predict and baseline: of a made-up Tigon3 with 256 bytes."""
+    data = bytearray(256)
+    data[0:4], data[9:12] = bytes.fromhex("e4 14 57 16"), bytes.fromhex("00 00 02")
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.bin").write_bytes(data)
+    one, two = (str(tmp_path / f"{name}.bin") for name in ("one", "two"))
+    stack = "linux-7.2/qemu-11.1"
+    assert api.import_capture(one).text.splitlines()[1].startswith("# quirk broadcom-tigon3: ")
+    said = [
+        diagnostics("", DEVICE),
+        api.import_capture(one).diagnostics,
+        api.predict(one, stack, "conventional").diagnostics,
+        api.baseline([one, two], stack, "conventional").diagnostics,
+    ]
+    assert [[found.code for found in rows].count("VPCI1330") for rows in said] == [1, 1, 1, 1]
+
+
 # -- a library of the user's ---------------------------------------------------------------------------------------
 
 OWN = """title: Acme

@@ -129,7 +129,7 @@ def build(
       vpci-compile build nic.yaml --host host.capture --stack linux-7.2/qemu-11.1
     """
     from .. import api
-    from ..emit import Options
+    from ..emit import Options, memory_needs
 
     State.format = format
     if api.is_machine(layout):
@@ -161,6 +161,8 @@ def build(
             say(prediction_text.realized(built.function, built.realized.prediction.stack, built.realized.options))
         for path in built.files:
             say(f"{path}{'' if path in built.changed else '  (unchanged)'}")
+        for line in memory_needs.lines(built.function):
+            say(f"needs: {line}")
         say(f"contract {built.function.digest}")
 
 

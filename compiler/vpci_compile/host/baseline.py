@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from .. import diff, stack
+from .. import capture, diff, stack
 from ..diagnostics import Diagnostic, Report, Severity, whole_file
 from ..diff import Difference
 from ..ir import Function, Kind
+from ..passes import quirks
 from ..stack import Place
 from . import baseline_anchor, baseline_inputs, baseline_text
 from .baseline_anchor import Anchored, anchored
@@ -47,6 +48,7 @@ class Baseline(NamedTuple):
     unusable: tuple[Unusable, ...] = ()
     twice: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
+    quirks: tuple[Diagnostic, ...] = ()
 
     @property
     def whole(self) -> bool:
@@ -67,7 +69,7 @@ class Baseline(NamedTuple):
     @property
     def diagnostics(self) -> tuple[Diagnostic, ...]:
         """What is wrong with inputs, each host that is left out, and warnings: what is said of many is said once."""
-        found = [one for bad in self.unusable for one in bad.diagnostics]
+        found = [*self.quirks, *(one for bad in self.unusable for one in bad.diagnostics)]
         found += [_ignored(option) for option in self.ignored]
         for differences, rows in _alike(self.left_out).items():
             found.append(_cannot(differences, rows, len(self.names)))
@@ -148,6 +150,7 @@ def baseline(
         unusable=(*inputs.unusable, *(one for one in found if isinstance(one, Unusable))),
         twice=tuple(inputs.twice),
         ignored=tuple(key for key in options or {} if key not in words),
+        quirks=_quirks(inputs.hosts),
     )
     group = largest([views, _without_ats(views, looker)])
     devices = {view.host.number: view.host.device() for view in views} if inputs.layouts else {}
@@ -231,6 +234,14 @@ def _of_layout(
         realized=chosen.realized,
         left_out=tuple(left_out),
     )
+
+
+def _quirks(hosts: Sequence[Host]) -> tuple[Diagnostic, ...]:
+    """What is known of the devices beside their capabilities, each thing once."""
+    report = Report()
+    for host in hosts:
+        quirks.applied(capture.quirks_of(host.capture), host.capture.origin, report)
+    return tuple({one.message: one for one in report.diagnostics}.values())
 
 
 def _without_ats(views: Sequence[View], looker: Looker) -> list[View]:
