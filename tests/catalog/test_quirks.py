@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compiling import HEAD, LAYOUTS, ROOT, compiled, diagnostics, places
@@ -72,6 +72,7 @@ def test_every_file_begins_with_its_sources() -> None:
 DEVICE = HEAD.replace("vendor: 0x1234, device: 0x5678", "vendor: 0x14e4, device: 0x1657") + "physical: {}\n"
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(4, 24), min_size=1, max_size=6))
 def test_nothing_is_placed_over_a_register(lengths: list[int]) -> None:
     rows = "".join(
@@ -189,6 +190,7 @@ def test_a_mistake_has_a_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     assert all(one.span.path.endswith("acme.yaml") for one in caught.value.diagnostics)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_no_file_breaks_the_reader(data: st.DataObject) -> None:
     """Whatever stands where something else should: a diagnostic, never an exception of ours."""
