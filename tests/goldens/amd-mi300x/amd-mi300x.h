@@ -33,7 +33,7 @@
 
 /* Names what must be equal on both sides of a migration (SHA-256). */
 #define AMD_MI300X_DIGEST \
-	"28ec8e59e9194229fe3445ec4d3347a779c67adf0c7d7a9b4fbe0fec994ec37b"
+	"eb2483b5d5f0a190ef13535fd5bb7058ddc68d096fdcb134c912abc994600c66"
 
 /* How a guest may map memory */
 #define AMD_MI300X_CACHING_UNCACHED		0

@@ -34,7 +34,7 @@
 
 /* Names what must be equal on both sides of a migration (SHA-256). */
 #define CXL_TYPE2_DIGEST \
-	"c006649fecad0cce0035a96cb7c7234519c312999616f5276f400bd3ecb90cb0"
+	"b1396e0c3f43f91cc6f2b4ef90a57e29abf5f13b7a3cdfacdc90edb818065dbd"
 
 /* How a guest may map memory */
 #define CXL_TYPE2_CACHING_UNCACHED	0

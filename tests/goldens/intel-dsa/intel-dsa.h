@@ -34,7 +34,7 @@
 
 /* Names what must be equal on both sides of a migration (SHA-256). */
 #define INTEL_DSA_DIGEST \
-	"7f661383c087920fe4f6ca51eed5d9fcef05e1aecfb97fc3ec0683241f15bf6b"
+	"d07496401f426954155eae53caf045fc8b12060ebae4a4a242a4e46cb1d2e4a0"
 
 /* How a guest may map memory */
 #define INTEL_DSA_CACHING_UNCACHED	0

@@ -34,7 +34,7 @@
 
 /* Names what must be equal on both sides of a migration (SHA-256). */
 #define INTEL_E2000_VF_DIGEST \
-	"2bec92b55917174ecb90ebc2c4ad7bb5d38f5d15691fae5d60ae5ff6836f975b"
+	"45bda6f100f65fd52b95a4bb683e7cd53b1608d07aef6ead255328f8743969da"
 
 /* How a guest may map memory */
 #define INTEL_E2000_VF_CACHING_UNCACHED		0

@@ -33,7 +33,7 @@
 
 /* Names what must be equal on both sides of a migration (SHA-256). */
 #define CONNECTX_VF_ATS_PASID_DIGEST \
-	"f79248581b7aef3478f085e5c61ddd0c2f450b2d7975ad17ef0c35a79eab62c1"
+	"7f50660f63046e8fbac21174d83ad0128541459da99edf3fca2d59624011cfc6"
 
 /* How a guest may map memory */
 #define CONNECTX_VF_ATS_PASID_CACHING_UNCACHED		0

@@ -33,7 +33,7 @@
 
 /* Names what must be equal on both sides of a migration (SHA-256). */
 #define CONNECTX_VF_ATS_DIGEST \
-	"738b33595ec3bf6f115d3c7a64711491a633eed80f501239252d1075ae94365c"
+	"46adabd68fcb5203cd37edbf0b47b7c32c13014a0e2b86187c19e0335bce618a"
 
 /* How a guest may map memory */
 #define CONNECTX_VF_ATS_CACHING_UNCACHED	0

@@ -33,7 +33,7 @@
 
 /* Names what must be equal on both sides of a migration (SHA-256). */
 #define CONNECTX_VF_DIGEST \
-	"e42f38854b3cfc1d26aacb391b49556ded4e51748343c64917ed02f31bc327e0"
+	"5bb22ef14714c35d9ecab28fe551c459d1943072e4a432d1c7b20c226cf88920"
 
 /* How a guest may map memory */
 #define CONNECTX_VF_CACHING_UNCACHED		0

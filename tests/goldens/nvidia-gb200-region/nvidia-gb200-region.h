@@ -34,7 +34,7 @@
 
 /* Names what must be equal on both sides of a migration (SHA-256). */
 #define NVIDIA_GB200_REGION_DIGEST \
-	"ead1c931f7722600a39d57a2ba8c05132f8d3b19d841460fc95b9049ae23aff4"
+	"cd0d32531c73efe777855e5222e4472d61f35ebc331389af55287352732ccaf0"
 
 /* How a guest may map memory */
 #define NVIDIA_GB200_REGION_CACHING_UNCACHED		0

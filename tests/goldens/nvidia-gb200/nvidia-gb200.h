@@ -33,7 +33,7 @@
 
 /* Names what must be equal on both sides of a migration (SHA-256). */
 #define NVIDIA_GB200_DIGEST \
-	"d679e7387e1321c89aa7558f17f24b85a7d196d6bb234a2ca63e9ef9203ff695"
+	"1aeabd096765ddb1ea59580aca1dfea4a57955086491572fadd3638c7acd444d"
 
 /* How a guest may map memory */
 #define NVIDIA_GB200_CACHING_UNCACHED		0

@@ -34,7 +34,7 @@
 
 /* Names what must be equal on both sides of a migration (SHA-256). */
 #define NVIDIA_GB300_REGION_DIGEST \
-	"19b6a3bd98d534695f0604437338d3972dfed86e741c4ba5a68764d637e73b08"
+	"13772ff60888f50f3d99fae893dc70139ecbac50384e09eaec0e9623dd554114"
 
 /* How a guest may map memory */
 #define NVIDIA_GB300_REGION_CACHING_UNCACHED		0

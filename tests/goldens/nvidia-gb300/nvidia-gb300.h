@@ -33,7 +33,7 @@
 
 /* Names what must be equal on both sides of a migration (SHA-256). */
 #define NVIDIA_GB300_DIGEST \
-	"f817347ae8fb0d8a77c8ac7f558bcfae6dbb3a6ba114cd72e5f880b814d1ae95"
+	"956341f53d096a3809d5eef7ac02ddc84e2511167af6f8f3d746b7b1aaec34c9"
 
 /* How a guest may map memory */
 #define NVIDIA_GB300_CACHING_UNCACHED		0

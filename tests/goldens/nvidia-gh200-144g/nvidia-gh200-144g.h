@@ -33,7 +33,7 @@
 
 /* Names what must be equal on both sides of a migration (SHA-256). */
 #define NVIDIA_GH200_144G_DIGEST \
-	"1d4deffff8147d97c8e5e892b48afb0fa83a267a76708a89a9ecd2496b761c86"
+	"9325ea4a00078b6b0e098559054b70d2c51f739a4fce6eb793f0310910d50dec"
 
 /* How a guest may map memory */
 #define NVIDIA_GH200_144G_CACHING_UNCACHED	0

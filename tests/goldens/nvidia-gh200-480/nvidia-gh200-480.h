@@ -33,7 +33,7 @@
 
 /* Names what must be equal on both sides of a migration (SHA-256). */
 #define NVIDIA_GH200_480_DIGEST \
-	"9cfe649ee01df85c7b6cd56abbf6ae95d58e6e36ac2da1ceec5f2315b87dbb15"
+	"5dabb5bbc233db1d9c9826f05972b50fb0ab1908b26a44d95ada51715246ad2d"
 
 /* How a guest may map memory */
 #define NVIDIA_GH200_480_CACHING_UNCACHED	0

@@ -33,7 +33,7 @@
 
 /* Names what must be equal on both sides of a migration (SHA-256). */
 #define NVIDIA_GH200_BARE_METAL_DIGEST \
-	"231c0b4dabf143fd83e1b898d8b814ec38d18d7a977f1214dd1a25b9cedf7e07"
+	"7df70a485404ea2d5c84397cc8a7dc6a49095d670c1b7a2c9afd66e5ae5597ae"
 
 /* How a guest may map memory */
 #define NVIDIA_GH200_BARE_METAL_CACHING_UNCACHED	0

@@ -34,7 +34,7 @@
 
 /* Names what must be equal on both sides of a migration (SHA-256). */
 #define NVIDIA_GH200_REGION_DIGEST \
-	"087e49d56d62c472738a7d470b24d80847ed993cd08b83cfce1bc0028f998a78"
+	"ef52a0ce37783728b365a37d049410967414c924b36e7c444717b97cfed2c69f"
 
 /* How a guest may map memory */
 #define NVIDIA_GH200_REGION_CACHING_UNCACHED		0

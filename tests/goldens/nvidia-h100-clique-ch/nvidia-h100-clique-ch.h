@@ -33,7 +33,7 @@
 
 /* Names what must be equal on both sides of a migration (SHA-256). */
 #define NVIDIA_H100_CLIQUE_CH_DIGEST \
-	"c94c17b9ba674f80ca798db81094385ce2392fcc998f588e46f117ea184727fe"
+	"8827dd3b3bd9b423cf71d47d1fc266ff9f9cf2f0af8a95ba970013fa6961a918"
 
 /* How a guest may map memory */
 #define NVIDIA_H100_CLIQUE_CH_CACHING_UNCACHED		0

@@ -34,7 +34,7 @@
 
 /* Names what must be equal on both sides of a migration (SHA-256). */
 #define NVIDIA_V100_NVLINK2_DIGEST \
-	"e84e3c9c914e9e03e9b317a3f70219cd9e4961b31e4986b66cc24ef8808ec107"
+	"d541203d3a7e597f3da2877361c4d6342b5e4d9c30e4aab6fc35a721dda83491"
 
 /* How a guest may map memory */
 #define NVIDIA_V100_NVLINK2_CACHING_UNCACHED		0

@@ -33,7 +33,7 @@
 
 /* Names what must be equal on both sides of a migration (SHA-256). */
 #define NVME_PM173X_DIGEST \
-	"235bdcd8e18bdc80ba83b6db07f96473b70b76f35cf88a2da54b7542560cef3a"
+	"12158c876229e306dfe92841a78bc1dbe7d06f663269685d717c914938469b57"
 
 /* How a guest may map memory */
 #define NVME_PM173X_CACHING_UNCACHED		0

@@ -33,7 +33,7 @@
 
 /* Names what must be equal on both sides of a migration (SHA-256). */
 #define NVME_SRIOV_VF_DIGEST \
-	"f4a5e6bc3ee2c2b047f03637a7df7488a97ebc1eacc71e9cbbf51dbc58d7ce6c"
+	"7603c5257b65d3bee8be60d7626f3e354d3db35249e0b985c618c58f93b666c4"
 
 /* How a guest may map memory */
 #define NVME_SRIOV_VF_CACHING_UNCACHED		0

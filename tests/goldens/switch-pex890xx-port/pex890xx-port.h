@@ -33,7 +33,7 @@
 
 /* Names what must be equal on both sides of a migration (SHA-256). */
 #define PEX890XX_PORT_DIGEST \
-	"918478edd41a42b57aa47df4ad69244872472dc9c781db6f425926c359910fe6"
+	"be90a8103bb940b33b6bf9e9f828b29b5f7a284456d2ec65e44adce1e453645b"
 
 /* Type 1 Configuration Header, synthesized */
 #define PEX890XX_PORT_HEADER_SIZEOF				64		/* PCIe 6.0 7.5.1.3 */

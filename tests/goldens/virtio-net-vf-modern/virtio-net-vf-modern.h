@@ -33,7 +33,7 @@
 
 /* Names what must be equal on both sides of a migration (SHA-256). */
 #define VIRTIO_NET_VF_MODERN_DIGEST \
-	"14fb3c1796a094f61e20e5602468d5fc2061331368bedf6a0696d2582d5765a5"
+	"a399fd63f3e7015c2279c541a376472bc133a5911bf2fe2f74a8aa62aa77cd55"
 
 /* How a guest may map memory */
 #define VIRTIO_NET_VF_MODERN_CACHING_UNCACHED		0
