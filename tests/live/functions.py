@@ -25,6 +25,18 @@ def shipped() -> list[Function]:
     return [api.load(name).function for name in LAYOUTS if not libraries.is_base(name)]
 
 
+def families() -> list[Function]:
+    """One shipped layout of each family, where all of them would take too long."""
+    return [
+        api.load(name).function
+        for name in (
+            "minimal", "generic/sriov-vf-pasid", "generic/synthetic-accelerator", "nvidia/gh200", "nvidia/h100-clique",
+            "virtio/net-vf-transitional", "intel/dsa", "amd/mi300x", "nvme/sriov-vf", "cxl/type2", "instance/n4",
+            "mellanox/connectx-vf-ats-pasid",
+        )
+    ]  # fmt: skip
+
+
 @cache
 def captured(path: Path) -> list[Function]:
     """The functions of a capture."""

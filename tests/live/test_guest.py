@@ -16,7 +16,7 @@ import pytest
 
 from compiling import compiled
 from live import crafted
-from live.functions import ours, parameter, shipped, taken
+from live.functions import families, ours, parameter, taken
 from live.guests import need_guest
 from live.test_verify import set_bit
 from vpci_compile import api
@@ -52,7 +52,7 @@ _THREE = [(Q35, Place.PORT), (Q35, Place.CONVENTIONAL), (VIRT, Place.ROOT)]
 
 @pytest.mark.parametrize(("board", "place"), _THREE, ids=parameter)
 def test_shipped_layouts_and_rules_of_qemu(board: Board, place: Place) -> None:
-    functions = [*shipped(), *(crafted.function(name) for name in _OTHERS)]
+    functions = [*families(), *(crafted.function(name) for name in _OTHERS)]
     sights = _seen(board, functions, place)
     assert _wrong(sights) == []
     assert all(re.fullmatch(r"\d+\.\d+.*", one.release) for one in sights)
