@@ -54,6 +54,7 @@ class _Comparison:
         contract = _number(ours, size), _number(theirs, size)
         self.differing = values & (contract[0] | contract[1]) | contract[0] ^ contract[1]
         self.octets = self.differing.to_bytes(size, "little")
+        self._fields_of: dict[tuple[int, int], list[FieldAt]] = {}
 
     def run(self) -> list[Difference]:
         left, right = self.left, self.right
@@ -78,14 +79,16 @@ class _Comparison:
         say the same once more.
         """
         left, right = self.left, self.right
-        ours = {(f.register, f.field.name): f for f in left.fields(one)}
-        theirs = {(f.register, f.field.name): f for f in right.fields(other)}
+        ours = {(f.register, f.field.name): f for f in self._of(left, one)}
+        theirs = {(f.register, f.field.name): f for f in self._of(right, other)}
         shift = 8 * (other.offset - one.offset)
         registers = _base_addresses(left, right, sized) if one.kind is Kind.HEADER else ()
         for key in dict.fromkeys((*ours, *theirs)):
             if key[0] in registers:
                 continue
             mine, yours = ours.get(key), theirs.get(key)
+            if mine and yours and mine.bit == yours.bit and mine.width == yours.width and not self._touches(mine):
+                continue
             some = mine or yours
             assert some is not None
             width = max(at.width for at in (mine, yours) if at)
@@ -113,6 +116,11 @@ class _Comparison:
                 yours.origin if yours else None,
                 every << here | every << there if here >= 0 <= there else every << some.bit,
             )
+
+    def _touches(self, at: FieldAt) -> bool:
+        """Whether a byte of a field differs; beyond the smaller space nobody knows."""
+        first, last = at.bit // 8, (at.bit + at.width + 7) // 8
+        return last > len(self.octets) or any(self.octets[first:last])
 
     def _rest(self, pairs: list[Pair]) -> Iterator[Difference]:
         """Bits that differ and lie in no field of either side: reserved bits, unknown ids, loose bytes."""
@@ -143,9 +151,16 @@ class _Comparison:
             if any(structure is one for one in elsewhere):
                 bits |= _extent(structure)
             elif any(self.octets[structure.offset : structure.end]):
-                for at in function.fields(structure):
+                for at in self._of(function, structure):
                     bits |= ((1 << at.width) - 1) << at.bit
         return bits
+
+    def _of(self, function: Function, structure: Structure) -> list[FieldAt]:
+        """The fields of a structure, found once."""
+        key = id(function), id(structure)
+        if key not in self._fields_of:
+            self._fields_of[key] = [*function.fields(structure)]
+        return self._fields_of[key]
 
     def _run(self, run: list[int]) -> Difference:
         first, end = run[0], run[-1] + 1

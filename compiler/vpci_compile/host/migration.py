@@ -31,13 +31,25 @@ _CHANGES = {
 
 def outcome(source: Side, destination: Side, accepted: Sequence[Accepted] = ()) -> Outcome:
     """Both directions; `accepted` are the differences that an operator does not mind."""
-    return Outcome(answer(source, destination, accepted), answer(destination, source, accepted))
+    found = _differences(source, destination)
+    there = answer(source, destination, accepted, found)
+    # Where nothing is forgotten on the way, the way back has the same differences, the other way round.
+    same = source.arriving is source.function and destination.arriving is destination.function
+    return Outcome(there, answer(destination, source, accepted, [*map(_turned, found)] if same else None))
 
 
-def answer(source: Side, destination: Side, accepted: Sequence[Accepted] = ()) -> Answer:
-    """The verdict on a migration from `source` to `destination`."""
-    found = sorted([*byte_findings(source, destination), *outside.findings(source, destination)], key=_order)
-    differences = policy.marked(found, accepted)
+def _turned(one: Difference) -> Difference:
+    return replace(one, left=one.right, right=one.left, left_span=one.right_span, right_span=one.left_span)
+
+
+def answer(
+    source: Side, destination: Side, accepted: Sequence[Accepted] = (), found: list[Difference] | None = None
+) -> Answer:
+    """The verdict on a migration from `source` to `destination`; `found` are their differences, if known."""
+    rows = _differences(source, destination) if found is None else found
+    everything = [*_byte_findings(source, destination, rows), *outside.findings(source, destination)]
+    everything.sort(key=_order)
+    differences = policy.marked(everything, accepted)
     return Answer(
         source.name,
         destination.name,
@@ -82,22 +94,34 @@ def _number(octets: bytes) -> int:
 
 def byte_findings(source: Side, destination: Side) -> Iterator[Finding]:
     """What the configuration spaces say, BARs and regions included."""
+    return _byte_findings(source, destination, _differences(source, destination))
+
+
+def _differences(source: Side, destination: Side) -> list[Difference]:
+    """Everything that differs of what both sides say, with the places where they say it."""
     ours, theirs = source.function, destination.arriving
     size = min(ours.config.size, theirs.config.size)
-    whole = (1 << 8 * size) - 1
-    known = _known(source, destination) & whole
-    mask = known.to_bytes(size, "little")
-    refused = _refused(destination.check, source) & known
-    settled = _settled(ours) | _settled(theirs)
-    differing = (_number(ours.config.value[:size]) ^ _number(theirs.config.value[:size])) & known
+    mask = (_known(source, destination) & (1 << 8 * size) - 1).to_bytes(size, "little")
     found = compare_bits(ours, theirs, mask.ljust(ours.config.size, b"\0"), mask.ljust(theirs.config.size, b"\0"))
-    for one in found:
-        placed = replace(
+    return [
+        replace(
             one,
             left_span=source.place(one.offset, one.left_span) if one.offset is not None else one.left_span,
             right_span=destination.place(one.offset, one.right_span) if one.offset is not None else one.right_span,
         )
-        yield _classed(placed, refused, differing, settled, ours, destination)
+        for one in found
+    ]
+
+
+def _byte_findings(source: Side, destination: Side, found: list[Difference]) -> Iterator[Finding]:
+    ours, theirs = source.function, destination.arriving
+    size = min(ours.config.size, theirs.config.size)
+    known = _known(source, destination) & (1 << 8 * size) - 1
+    refused = _refused(destination.check, source) & known
+    settled = _settled(ours) | _settled(theirs)
+    differing = (_number(ours.config.value[:size]) ^ _number(theirs.config.value[:size])) & known
+    for one in found:
+        yield _classed(one, refused, differing, settled, ours, destination)
 
 
 def _known(source: Side, destination: Side) -> int:
