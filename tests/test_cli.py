@@ -168,6 +168,24 @@ def test_show_draws_layouts_and_captures(run: Run) -> None:
         assert done.status == 0 and "Type 0 Configuration Header" in done.out and ESCAPE not in done.out
 
 
+def test_show_says_what_an_access_of_a_bar_comes_to(run: Run) -> None:
+    said = run("show", "nvidia/gh200").out
+    assert (
+        "  BAR 4      64-bit memory, prefetchable, 128 GiB, synthesized\n"
+        "             94.5 GiB real, past it an access reads ones, drops writes; write-back; only the first access"
+        " after a reset needs the memory enable bit\n"
+    ) in said
+    assert "all of it real; uncached; every access needs the memory enable bit" in said
+    assert "all of it real; every access needs the I/O enable bit" in run("show", "virtio/net-vf-transitional").out
+
+
+def test_show_writes_a_picture(run: Run) -> None:
+    done = run("show", "nvidia/gh200", "--svg", "made/gh200.svg")
+    assert (done.status, done.out) == (0, "made/gh200.svg\n")
+    assert Path("made/gh200.svg").read_text().startswith("<svg ")
+    assert run("show", "nic.yaml", "--svg", "nic.yaml/picture.svg").status == 1
+
+
 def test_explain_of_a_byte_and_of_a_code(run: Run) -> None:
     assert "Vendor ID" in run("explain", "nic.yaml", "0x0").out
     assert run("explain", "nic.yaml", "0x10") == run("explain", "nic.yaml", "16")

@@ -219,7 +219,7 @@ def test_a_bar_is_said_once_and_not_again_by_its_register() -> None:
         ("bar0.size", "0x100000000 bytes", "0x200000000 bytes"),
     ]
     none = one(compare(compiled(text.replace("SIZE", "4G")), compiled("")))
-    assert (none.path, none.left, none.right) == ("bar0", "mem64, 0x100000000 bytes", "")
+    assert (none.path, none.left, none.right) == ("bar0", "mem64, 0x100000000 bytes, uncached, enable bit: enforce", "")
     kinds = compare(
         compiled(text.replace("SIZE", "4K")), compiled(text.replace("mem64, size: SIZE", "mem32, size: 4K"))
     )

@@ -239,6 +239,9 @@ def show(
     stack: BelowOption = None,
     place: PlaceOption = Where.PORT,
     option: OptionsOption = None,
+    svg: Annotated[
+        Path | None, typer.Option("--svg", metavar="FILE", help="Write a picture (SVG) instead.", readable=False)
+    ] = None,
 ) -> None:
     """Draw the configuration space: what is where, who owns it, what is free.
 
@@ -247,18 +250,28 @@ def show(
     \b
     Examples:
       vpci-compile show nvidia/gh200
+      vpci-compile show nvidia/gh200 --svg gh200.svg
       vpci-compile show host.lspci --slot 3d:00.0 --stack linux-7.2/qemu-11.1
     """
     from .. import api
-    from ..emit import terminal_map
 
     if api.is_machine(function):
         from .machine_commands import show_machine
 
+        if svg is not None:
+            raise typer.BadParameter("a picture is of one function, and this is a machine", param_hint="--svg")
         show_machine(function)
         return
     shown, _, _ = _seen(function, slot, stack, place, option)
-    say(terminal_map.render(shown, colour=colours()))
+    if svg is None:
+        from ..emit import terminal_map
+
+        say(terminal_map.render(shown, colour=colours()))
+        return
+    from ..emit import Artifact, svg_map, writer
+
+    writer.write_all(svg.parent, [Artifact(svg.name, svg_map.render(shown).encode())])
+    say(f"{svg}")
 
 
 @app.command(cls=_Command, short_help="Explain one byte of a function, or an error code.")

@@ -282,10 +282,10 @@ def _bars(left: Function, right: Function) -> Iterator[Difference]:
     for index in sorted({*ours, *theirs}):
         one, other = ours.get(index), theirs.get(index)
         if one and other:
-            for name in ("kind", "prefetchable", "size", "length", "caching", "beyond", "enable"):
+            for name, words in _BAR_WORDS.items():
                 a, b = getattr(one, name), getattr(other, name)
                 if a != b:
-                    title = f"{_bar_title(index)} {name}"
+                    title = f"{_bar_title(index)} {words}"
                     yield Difference(
                         f"{_bar_name(index)}.{name}",
                         title,
@@ -309,6 +309,18 @@ def _bars(left: Function, right: Function) -> Iterator[Difference]:
             )
 
 
+_BAR_WORDS = {
+    "kind": "kind",
+    "prefetchable": "prefetchable bit",
+    "size": "size",
+    "length": "real memory behind it",
+    "caching": "caching",
+    "beyond": "access past the real memory",
+    "enable": "rule of the enable bit",
+}
+"""What a guest finds of a BAR: the attribute, and its name for people."""
+
+
 def _bar_name(index: int) -> str:
     return "rom" if index == ROM_INDEX else f"bar{index}"
 
@@ -324,7 +336,13 @@ def _bar_word(name: str, value: object) -> str:
 
 
 def _bar_text(bar: Bar | None) -> str:
-    return "" if bar is None else f"{bar.kind}, {_bar_word('size', bar.size)}"
+    """A BAR that the other side has not, with all that a guest may rely on."""
+    if bar is None:
+        return ""
+    words = [f"{bar.kind}{' prefetchable' if bar.prefetchable else ''}", _bar_word("size", bar.size)]
+    if bar.length != bar.size:
+        words += [f"{_bar_word('length', bar.length)} of memory", f"{bar.beyond} beyond"]
+    return ", ".join([*words, bar.caching, f"enable bit: {bar.enable}"])
 
 
 def _regions(left: Function, right: Function) -> Iterator[Difference]:
