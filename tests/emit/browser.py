@@ -18,7 +18,7 @@ _FETCHED = ROOT / ".cache" / "browser" / "bin" / "chromium-headless-shell"
 _NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 _LIMIT = 60  # seconds
 DARK = "--blink-settings=preferredColorScheme=0"
-_RESULT = re.compile(r'<pre id="judged">(.*?)</pre>', re.DOTALL)
+_RESULT = re.compile(r'<pre id="judged"[^>]*>(.*?)</pre>', re.DOTALL)
 
 
 @cache
@@ -31,14 +31,16 @@ def program() -> str:
     return found
 
 
-def run(page: Path, *options: str, width: int = 1200, height: int = 900) -> str:
-    """What the browser prints of a page, with options such as --dump-dom."""
+def run(page: Path, *options: str, width: int = 1200, height: int = 900, log: Path | None = None) -> str:
+    """What the browser prints of a page, with options such as --dump-dom; its complaints go into `log`."""
     done = subprocess.run(
         [program(), "--no-sandbox", "--disable-gpu", "--hide-scrollbars", f"--window-size={width},{height}",
          f"--user-data-dir={page.parent / 'profile'}", *options, page.as_uri()],
         capture_output=True, text=True, timeout=_LIMIT, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
+    if log is not None:
+        log.write_text(done.stderr)
     return done.stdout
 
 

@@ -466,5 +466,6 @@ from . import (  # noqa: E402 - their commands join the application
     library_commands,  # noqa: F401
     live_commands,  # noqa: F401
     probe_command,  # noqa: F401
+    report_command,  # noqa: F401
     stack_commands,  # noqa: F401
 )

@@ -12,6 +12,7 @@ from .outcome import NO, Format, State, colours, complain, say
 
 if TYPE_CHECKING:
     from ..api import Below
+    from ..diff import Outcome
     from ..host.machines import Probed
     from ..host.policy import Accepted
     from ..host.sides import Side
@@ -77,10 +78,7 @@ def diff(
     ours = _side(source, src_slot, "--src-slot", api.Below(stack, place.value, words))
     others = api.Below(dst_stack or stack, place.value, {**words, **options_of(dst_option, "--dst-option")})
     theirs = _side(destination, dst_slot, "--dst-slot", others)
-    try:
-        found = api.migration(ours, theirs, _accepted(ignore, policy))
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="SRC, DST") from None
+    found = answered(ours, theirs, _accepted(ignore, policy))
     said = [one for side in (ours, theirs) for one in getattr(side, "diagnostics", ())]
     if format is Format.JSON:
         say(migration_json.render(found))
@@ -91,6 +89,16 @@ def diff(
         say(migration_text.render(found, colour=colours(), everything=everything))
     if not found.there.accepted or (strict and found.there.of(migration_text.VISIBLE)):
         raise typer.Exit(NO)
+
+
+def answered(source: Side | Probed, destination: Side | Probed, accepted: list[Accepted]) -> Outcome:
+    """`api.migration`; two sides that cannot be compared are wrong usage."""
+    from .. import api
+
+    try:
+        return api.migration(source, destination, accepted)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="SRC, DST") from None
 
 
 def _raw(source: tuple[Path, str | None], destination: tuple[Path, str | None], format: Format) -> None:  # noqa: A002

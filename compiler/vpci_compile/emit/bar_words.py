@@ -25,6 +25,18 @@ _KINDS = {
 }
 
 
+ABOUT = {
+    "kind": "kind",
+    "size": "size that the guest finds",
+    "reality": "real memory behind it",
+    "beyond": "an access past it",
+    "caching": "caching",
+    "enable": "enable bit",
+    "source": "source",
+}
+"""The columns of a table of BARs."""
+
+
 class Words(NamedTuple):
     """One BAR, or one region: `reality` is the real length, `beyond` what an access past it does ("" with no tail)."""
 

@@ -23,9 +23,9 @@ def render(outcome: Outcome, *, colour: bool = False, everything: bool = False) 
     """The text. With `everything` harmless and unstable findings are listed one by one, else counted and named."""
     there, back = outcome
     paint = _painter(colour)
-    lines = [paint(_verdict(there), _BOLD), f"  from {there.source}", f"  to   {there.destination}"]
+    lines = [paint(verdict(there), _BOLD), f"  from {there.source}", f"  to   {there.destination}"]
     lines += [f"  it would say: {text}" for text in there.words]
-    lines.append(f"the way back: {_verdict(back)}")
+    lines.append(f"the way back: {verdict(back)}")
     lines += [f"  it would say: {text}" for text in back.words]
     for kind, heading in _HEADINGS.items():
         rows = there.of(kind)
@@ -54,7 +54,8 @@ def _painter(colour: bool) -> Paint:
     return paint
 
 
-def _verdict(answer: Answer) -> str:
+def verdict(answer: Answer) -> str:
+    """The verdict on one direction, in one line."""
     rejected, visible = (len(answer.of(kind)) for kind in (Kind.REJECTED, Kind.VISIBLE))
     if rejected:
         return f"cannot migrate below {answer.vmm}: {_count(rejected, 'difference')} rejected"
@@ -106,10 +107,14 @@ def _registers(rows: Iterable[Finding]) -> list[str]:
     return [*dict.fromkeys(".".join(one.difference.path.split(".")[:2]) for one in rows)]
 
 
-def _only_back(there: Answer, back: Answer, paint: Paint) -> list[str]:
+def rejected_back_only(there: Answer, back: Answer) -> list[Finding]:
     """What is rejected on the way back and not on the way there."""
     known = {one.difference.path for one in there.of(Kind.REJECTED)}
-    rows = [one for one in back.of(Kind.REJECTED) if one.difference.path not in known]
+    return [one for one in back.of(Kind.REJECTED) if one.difference.path not in known]
+
+
+def _only_back(there: Answer, back: Answer, paint: Paint) -> list[str]:
+    rows = rejected_back_only(there, back)
     if not rows:
         return []
     lines = ["", paint("rejected on the way back only", _BOLD)]

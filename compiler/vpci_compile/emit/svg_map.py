@@ -60,14 +60,18 @@ class Canvas:
         self.add(f"<text{attributes(x=x, y=y, **given, **more)}>{escaped(text)}</text>")
 
 
-def render(function: Function, *, marks: Sequence[Mark] = (), prefix: str = "vpci", alone: bool = True) -> str:
+def render(
+    function: Function, *, marks: Sequence[Mark] = (), prefix: str = "vpci", alone: bool = True, links: bool = False
+) -> str:
     """The picture as text, a whole SVG document. `prefix` begins its ids, where several stand in one page.
 
-    With `alone` it brings its own colours; else the page that it stands in has them (`svg_text.CSS`).
+    With `alone` it brings its colours and its heading; else the page that it stands in has them (`svg_text.CSS`). With
+    `links` each structure of the map leads to what the page says of it: "#s" and its number.
     """
     canvas = Canvas()
-    _title(canvas, function)
-    _map(canvas, function, prefix, marks)
+    if alone:
+        _title(canvas, function)
+    _map(canvas, function, prefix, marks, links=links)
     _legend(canvas, function, prefix, marks)
     _list(canvas, function, prefix)
     _bars(canvas, function, prefix)
@@ -98,7 +102,8 @@ def _frame(function: Function, prefix: str, height: int, alone: bool) -> Iterato
         f'patternUnits="userSpaceOnUse"><path d="M0 0V8" class="tick"/></pattern>'
     )
     yield "</defs>"
-    yield f'<rect class="page" width="{WIDTH}" height="{height}" rx="6"/>'
+    if alone:
+        yield f'<rect class="page" width="{WIDTH}" height="{height}" rx="6"/>'
 
 
 def _description(function: Function) -> str:
@@ -120,7 +125,7 @@ def _title(canvas: Canvas, function: Function) -> None:
 # -- the map -------------------------------------------------------------------------------------------------------
 
 
-def _map(canvas: Canvas, function: Function, prefix: str, marks: Sequence[Mark]) -> None:
+def _map(canvas: Canvas, function: Function, prefix: str, marks: Sequence[Mark], *, links: bool) -> None:
     for at in range(0, _ROW_BYTES, 32):
         canvas.text(_x(at), canvas.y + 10, f"{at:02x}", "mono small soft")
     canvas.y += 16
@@ -131,8 +136,12 @@ def _map(canvas: Canvas, function: Function, prefix: str, marks: Sequence[Mark])
             canvas.rect(x, y, width, _ROW, "reserved", fill=f"url(#{prefix}-cross)")
         canvas.add("</g>")
     signs = space.signs(function)
-    for structure in function.structures:
+    for number, structure in enumerate(function.structures):
+        if links:
+            canvas.add(f'<a href="#s{number}" aria-label="{escaped(structure.name)}">')
         _structure(canvas, function, structure, signs[structure.name], tops, prefix)
+        if links:
+            canvas.add("</a>")
     for mark in marks:
         _mark(canvas, mark, tops)
 

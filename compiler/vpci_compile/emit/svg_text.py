@@ -21,9 +21,9 @@ MARKS: Mapping[str, str] = {
 
 # Blue and orange of Okabe and Ito, which people of every colour vision tell apart; hidden and reserved are hatched.
 CSS = """
-.vpci-map{--page:#fff;--ink:#1f2328;--soft:#59636e;--line:#d1d9e0;--copied:#cfe4f5;--copied-line:#0b6aa8;\
+:root,.vpci-map{--page:#fff;--ink:#1f2328;--soft:#59636e;--line:#d1d9e0;--copied:#cfe4f5;--copied-line:#0b6aa8;\
 --made:#fce2ae;--made-line:#9a5b00;--hidden-line:#6e7781;--reserved-line:#8250a8;--bad:#c0331b;--warn:#9a5b00;--odd:#0b6aa8}
-@media(prefers-color-scheme:dark){.vpci-map{--page:#0d1117;--ink:#e6edf3;--soft:#9da7b3;--line:#3d444d;\
+@media(prefers-color-scheme:dark){:root,.vpci-map{--page:#0d1117;--ink:#e6edf3;--soft:#9da7b3;--line:#3d444d;\
 --copied:#12395b;--copied-line:#58a6e0;--made:#4a3206;--made-line:#e0a43a;--hidden-line:#8b949e;--reserved-line:#b58ad6;\
 --bad:#ff7b63;--warn:#e0a43a;--odd:#58a6e0}}
 .vpci-map{max-width:100%;height:auto}
@@ -43,7 +43,8 @@ CSS = """
 .vpci-map .reserved{stroke:var(--reserved-line)}
 .vpci-map .hatch{stroke:var(--hidden-line);fill:none}
 .vpci-map .cross{stroke:var(--reserved-line);fill:none}
-.vpci-map .s:hover rect{stroke-width:2}
+.vpci-map .s:hover rect,.vpci-map a:focus-visible rect{stroke-width:2.5}
+.vpci-map a{outline:none}
 .vpci-map .mark{stroke:none}
 .vpci-map .mark.rejected{fill:var(--bad)}
 .vpci-map .mark.guest-visible{fill:var(--page);stroke:var(--warn);stroke-width:1.5}

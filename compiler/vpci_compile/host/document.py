@@ -25,18 +25,19 @@ from ..ir import (
     Style,
 )
 from ..loader import Node
-from ..stack import Check
+from ..stack import Change, Check
 from .document_format import CHECK_MASKS, FORMAT, KEY, STACK
 
 SUFFIX = ".json"
 
 
 class Document(NamedTuple):
-    """A function, and of a prediction its stack ("" for a layout's function) and what its QEMU compares."""
+    """A function; of a prediction its stack ("" for a layout's function), what QEMU compares, and what was changed."""
 
     function: Function
     stack: str
     check: Check | None
+    changes: tuple[Change, ...] = ()
 
 
 def read(path: Path, shown: str) -> Document | None:
@@ -91,7 +92,8 @@ def _document(tree: Node, plain: dict[str, Any]) -> Document:
         origin=spans.whole,
     )
     compares = None if check is None else Check(value, *(rows[name] for name in CHECK_MASKS))
-    return Document(function, plain.get(STACK, ""), compares)
+    changes = (Change(one["offset"], one["text"], one["source"], one["length"]) for one in plain.get("changes", ()))
+    return Document(function, plain.get(STACK, ""), compares, tuple(changes))
 
 
 class _Spans:
