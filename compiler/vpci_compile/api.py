@@ -15,7 +15,6 @@ from . import loader, pipeline
 from .catalog import libraries
 from .diagnostics import Diagnostic, Failed, Report, Source, failure, nearest, whole_file
 from .ir import Function
-from .ir.topology import System
 from .pipeline import Compiled, CompiledMachine
 
 if TYPE_CHECKING:  # imported by the functions that need them: `check` starts faster without
@@ -29,6 +28,7 @@ if TYPE_CHECKING:  # imported by the functions that need them: `check` starts fa
     from .host.machines import Probed
     from .host.policy import Accepted
     from .host.sides import Side
+    from .ir.topology import System
 
 LAYOUT_SUFFIXES = (".yaml", ".yml")
 StrPath = str | os.PathLike[str]

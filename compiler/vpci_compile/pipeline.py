@@ -10,15 +10,17 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from . import loader, passes, spec
 from .catalog import libraries
 from .diagnostics import Diagnostic, Report, Severity, Source, failure, nearest
 from .ir import Function, Kind
-from .ir.topology import System
 from .loader import Node
 from .passes import device
+
+if TYPE_CHECKING:  # a machine's: functions start faster without
+    from .ir.topology import System
 
 
 class Compiled(NamedTuple):

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ..diagnostics import Report
 from ..ir import Function
-from ..ir.topology import System
 from .artifact import Artifact, Options
+
+if TYPE_CHECKING:
+    from ..ir.topology import System
 
 
 def check(function: Function, options: Options, report: Report) -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from ..capture import IommuFacts
 from ..ir import Bar, ConfigSpace
 from . import drivers, other_vmms, qemu, qemu_facts, qemu_refusals
 from .chains import Place
@@ -19,6 +18,9 @@ from .linux_facts import Version, linux, version
 from .linux_lengths import KernelError
 from .qemu_options import OPTIONS, OptionError, Pasid, QemuOptions, switch, with_options
 from .qemu_refusals import Refusal
+
+if TYPE_CHECKING:  # whoever asks about a release reads no captures
+    from ..capture import IommuFacts
 
 KERNEL = "linux"
 QEMU = "qemu"
