@@ -21,6 +21,8 @@ from vpci_compile.live.board import Q35
 from . import images, initrd
 from .rig import Rig
 
+pytestmark = pytest.mark.stack
+
 _STARTED = """
 import sys, io, contextlib, encodings.ascii, encodings.utf_8, encodings.latin_1, vpci_compile.emit.writer
 import vpci_compile.cli as cli, vpci_compile.api, vpci_compile.capture.collect
