@@ -9,11 +9,11 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 JOBS ?= 2
 
-.PHONY: demo test test-stack test-sample guest-kernel lint pytest wheel judges qemu bench schema goldens clean help
+.PHONY: demo test test-stack test-sample guest-kernel lint pytest wheel judges qemu bench schema goldens docs clean help
 
 help:
 	@sed -n '2,3s/^# //p' Makefile
-	@echo "  also: lint, pytest, test-stack, guest-kernel, wheel, judges, qemu, bench, schema (regenerate), goldens (regenerate), clean"
+	@echo "  also: lint, pytest, test-stack, guest-kernel, wheel, judges, qemu, bench, docs, schema (regenerate), goldens (regenerate), clean"
 
 $(STAMP): pyproject.toml hatch_build.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "vpci-compile needs Python >= 3.11; PYTHON=... make"; exit 2; }
@@ -87,5 +87,9 @@ schema: $(STAMP)
 goldens: $(STAMP)
 	VPCI_ACCEPT=1 $(BIN)/pytest -q tests/test_goldens.py tests/test_errors.py
 
+# The site: docs/, and what tools/site makes of the schemas, the help and the layouts. Links are checked.
+docs: $(STAMP)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
 clean:
-	rm -rf $(VENV) dist demo-out .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) dist demo-out site .mypy_cache .ruff_cache .pytest_cache .hypothesis
