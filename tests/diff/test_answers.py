@@ -295,3 +295,32 @@ def test_documents_that_are_none(text: str, tmp_path: Path) -> None:
     with pytest.raises(Failed) as caught:
         api.side(path)
     assert {one.code for one in caught.value.diagnostics} <= {"VPCI1701", "VPCI1715", "VPCI1716"}
+
+
+# -- memory --------------------------------------------------------------------------------------------------------
+
+
+def test_a_bar_in_place_of_a_region_breaks_a_guest() -> None:
+    """QEMU compares the type bits of a BAR that the destination has; of one that it has not it compares nothing."""
+    bars, regions = api.side("nvidia/gh200"), api.side("nvidia/gh200-region")
+    found = api.migration(bars, regions)
+    for answer in found:
+        assert not answer.accepted
+        reasons = {one.difference.path: one.why for one in answer.of(Kind.REJECTED)}
+        assert {"region2", "region4"} <= set(reasons) and reasons["region4"].startswith("breaking: ")
+    assert found.there.words == ()
+    words = "get_pci_config_device: Bad config data: i=0x18 read: 0 device: c cmask: ff wmask: 0 w1cmask:0"
+    assert found.back.words == (words,)
+
+
+def test_the_kind_of_a_bar_is_compared_by_its_type_bits() -> None:
+    side = captured("nvme")
+    assert side.capture is not None and side.capture.data[0x10] & 0xF == 0x4
+    wide = sides.of_capture(side.capture, "wide", BELOW, Place.PORT, {})
+    octets = bytearray(side.capture.data)
+    octets[0x10] |= 0x8
+    bars = tuple(replace(bar, prefetchable=True) if bar.index == 0 else bar for bar in side.capture.bars)
+    other = sides.of_capture(replace(side.capture, data=bytes(octets), bars=bars), "x", BELOW, Place.PORT, {})
+    found = there(wide, other)
+    assert [one.difference.path for one in found.of(Kind.REJECTED)] == ["bar0.prefetchable"]
+    assert found.words[0].startswith("get_pci_config_device: Bad config data: i=0x10 read: 4 device: c ")

@@ -294,6 +294,7 @@ def _bars(left: Function, right: Function) -> Iterator[Difference]:
                         _bar_word(name, b),
                         one.origin,
                         other.origin,
+                        _TYPE_BITS.get(name, 0) << 8 * one.offset,
                     )
         else:
             only = one or other
@@ -306,9 +307,12 @@ def _bars(left: Function, right: Function) -> Iterator[Difference]:
                 _bar_text(other),
                 one.origin if one else None,
                 other.origin if other else None,
+                ((1 << (64 if only.kind is BarKind.MEM64 else 32)) - 1) << 8 * only.offset,
             )
 
 
+_TYPE_BITS = {"kind": 0x7, "prefetchable": 0x8}
+"""The bits of a BAR's register that say an attribute (PCIe 6.0 7.5.1.2.1)."""
 _BAR_WORDS = {
     "kind": "kind",
     "prefetchable": "prefetchable bit",

@@ -150,6 +150,9 @@ def _classed(
         return Finding(Means.REJECTED, one)
     if one.path == "config_size":
         return Finding(Means.REJECTED, one, "the two states have different lengths")
+    memory = outside.of_memory(one, destination)
+    if memory is not None:
+        return memory
     if one.offset is not None and one.bits and one.left and one.right:
         rest = one.bits & differing & ~settled
         if not rest:
@@ -157,7 +160,7 @@ def _classed(
         changes = _own_change(function, rest)
         if changes:
             return Finding(Means.HARMLESS, one, changes)
-    return Finding(Means.VISIBLE, one, outside.why(one) if destination.check is not None and not one.bits else "")
+    return Finding(Means.VISIBLE, one)
 
 
 def _own_change(function: Function, bits: int) -> str:

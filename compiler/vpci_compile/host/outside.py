@@ -6,6 +6,7 @@ vfio_viommu_preset), hw/arm/smmuv3-accel.c, migration/vmstate.c and migration/sa
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from ..diff import Difference, Finding
@@ -33,11 +34,21 @@ def findings(source: Side, destination: Side) -> Iterator[Finding]:
         yield from _host(side)
 
 
-def why(one: Difference) -> str:
-    """Why QEMU lets a difference pass that is none of bytes."""
-    if one.path.startswith(("bar", "rom")):
-        return "QEMU compares no size and no kind of a BAR beside its type bits"
-    return "QEMU does not know of it"
+_BAR = re.compile(r"(bar[0-5]|rom)(\.\w+)?")
+_REGION = re.compile(r"region[0-5]")
+
+
+def of_memory(one: Difference, destination: Side) -> Finding | None:
+    """What a difference of BARs or regions means that no compared bit shows; None for one of something else."""
+    if _BAR.fullmatch(one.path):
+        why = "of a BAR the type bits alone are compared, and no size" if destination.check is not None else ""
+        return Finding(Means.VISIBLE, one, why)
+    if _REGION.fullmatch(one.path):
+        if one.left and one.right:
+            return Finding(Means.VISIBLE, one, "nobody compares regions")
+        why = "breaking: the guest has mapped a BAR on one side, and a device-specific region on the other"
+        return Finding(Means.REJECTED, one, why)
+    return None
 
 
 def notes(source: Side, destination: Side) -> Iterator[str]:
