@@ -30,19 +30,19 @@ class Compiled(NamedTuple):
     diagnostics: tuple[Diagnostic, ...]
 
 
-def compile_file(path: Path, shown: str | None = None) -> Compiled:
-    """Compile the layout at `path`; diagnostics call it `shown`.
+def compile_file(path: Path, shown: str | None = None, values: Node | None = None) -> Compiled:
+    """Compile the layout at `path`; diagnostics call it `shown`. `values` are for its parameters.
 
     Raises:
         Failed: with every complaint of the first stage that had errors.
     """
-    return compile_source(loader.read_source(path, shown), path)
+    return compile_source(loader.read_source(path, shown), path, values)
 
 
-def compile_source(source: Source, path: Path) -> Compiled:
+def compile_source(source: Source, path: Path, values: Node | None = None) -> Compiled:
     """Compile a layout's text; `path` is where it stands, for `extends` and captures. Raises as `compile_file`."""
     report = Report()
-    layout, tree = typed_layout(source, path, report)
+    layout, tree = typed_layout(source, path, report, values)
     captured, walked = _capture(layout, tree, path, report)
     physical = device.physical(layout, tree, report, captured, walked)
     function = passes.compile_function(layout, tree, report, captured, physical)
@@ -68,14 +68,18 @@ def compile_machine(source: Source, path: Path) -> CompiledMachine:
     Raises:
         Failed: with every complaint of the first stage that had errors; those of a device's layout are its own.
     """
+    from .acpi import qemu_cpus
+    from .ir.machine import Architecture
+    from .passes import numa
     from .passes.machine import compile_machine as passes_of_a_machine
 
     tree, report = loader.parse(source), Report()
     layout = spec.machine_layout(tree, report)
     functions: dict[str, Function] = {}
-    known: dict[str, Function] = {}
+    known: dict[tuple[str, str], Function] = {}
     for name, entry in layout.devices.items():
-        if entry.layout not in known:
+        own = (entry.layout, repr(sorted(entry.with_.items())))
+        if own not in known:
             found = find_layout(path, entry.layout)
             if found is None:
                 span = tree.span_of("devices", name, "layout")
@@ -83,23 +87,28 @@ def compile_machine(source: Source, path: Path) -> CompiledMachine:
                 near = nearest(entry.layout, libraries.layouts())
                 report.add("VPCI1960", span, message, help=[f"did you mean '{one}'?" for one in near])
                 continue
-            compiled = compile_file(*found)
+            values = tree.find(["devices", name, "with"]) if entry.with_ else None
+            compiled = compile_file(*found, values)
             # What is noted of a layout matters to whoever writes it.
             report.diagnostics.extend(one for one in compiled.diagnostics if one.severity is not Severity.NOTE)
-            known[entry.layout] = compiled.function
-        functions[name] = known[entry.layout]
+            known[own] = compiled.function
+        functions[name] = known[own]
     report.stop_on_errors()
-    system = passes_of_a_machine(layout, tree, report, functions)
+    processors = numa.processors(layout, tree, report)
+    ids = qemu_cpus.ids(Architecture(layout.architecture), qemu_cpus.Topology(**processors._asdict()))
+    system = passes_of_a_machine(layout, tree, report, functions, processors, ids)
     return CompiledMachine(system, tuple(report.sorted()))
 
 
-def typed_layout(source: Source, path: Path, report: Report) -> tuple[spec.DeviceLayout, Node]:
+def typed_layout(
+    source: Source, path: Path, report: Report, values: Node | None = None
+) -> tuple[spec.DeviceLayout, Node]:
     """The layout's text as a typed document with its bases below it, and the tree that it came from.
 
     Raises:
         Failed: with every complaint of the first stage that had errors.
     """
-    tree = spec.resolve(loader.parse(source), path, find_layout, report)
+    tree = spec.resolve(loader.parse(source), path, find_layout, report, values)
     return spec.device_layout(tree, report), tree
 
 

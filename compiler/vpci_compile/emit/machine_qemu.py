@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
+from ..acpi.qemu_memory import hotplug_window, ranges
 from ..diagnostics import Report
 from ..ir.machine import Architecture, Locality, Machine, Measure
 from ..ir.topology import ROOT, Bus, Instance, RootPort, System, Viommu
@@ -24,6 +26,8 @@ _LEAST_WINDOW = 512 << 30  # QEMU 10.0 hw/arm/virt.c: highmem-mmio-size cannot b
 _OAS = 48
 _ASSOCIATIVITY = ("none", "direct", "complex")
 _POLICY = ("none", "write-back", "write-through")
+_PARTS = ("sockets", "cores", "threads")
+_VENDORS = {"intel": "GenuineIntel", "amd": "AuthenticAMD"}
 _SINCE = {"machine": (10, 0), "smmuv3": (11, 0), "generic-port": (9, 2), "initiator": (9, 2)}
 
 
@@ -32,6 +36,10 @@ def check(system: System, options: Options, report: Report) -> None:
     machine = system.machine
     own = machine.vmm.release
     for one in system.devices:
+        if not one.port and one.bus != ROOT:
+            message = f"{one.name} is on the expander {one.bus} without a port: QEMU plugs bridges into expanders only"
+            report.add("VPCI1966", one.origin, message, help="ports: a root port on that bus, the function behind it")
+            continue
         qemu.check(one.function, _options(one, options, machine), report)
     limit = facts().nodes
     if len(machine.nodes) > limit:
@@ -56,9 +64,21 @@ def check(system: System, options: Options, report: Report) -> None:
         if there and own < since:
             message = f"QEMU {release(own)} cannot make {what}: that needs QEMU {release(since)} or newer"
             report.add("VPCI1966", system.origins.get(key, system.origin), message)
+    _vendor(system, report)
     if machine.vmm.machine == "pc" and (system.ports or system.buses):
         message = "the machine type pc has no PCI Express: no root port and no expander of it"
         report.add("VPCI1966", system.origins.get("ports", system.origin), message, help="vmm: {type: q35}")
+
+
+def _vendor(system: System, report: Report) -> None:
+    """With AMD's processors much RAM moves: then somebody has to say whose they are."""
+    machine = system.machine
+    if system.vendor or machine.architecture is not Architecture.X86_64:
+        return
+    others = replace(machine, amd=True)
+    if [*ranges(machine), *hotplug_window(machine)] != [*ranges(others), *hotplug_window(others)]:
+        message = "where the RAM is depends on who made the processors: AMD's leave the last 12 GiB below 1 TiB free"
+        report.add("VPCI1991", system.origin, message, help="processor: {vendor: intel}, or amd")
 
 
 def _options(one: Instance, options: Options, machine: Machine) -> Options:
@@ -94,7 +114,8 @@ def arguments(system: System, options: Options) -> tuple[list[str], list[str]]:
     """The arguments, one an entry, and what they require of the host and of the rest of the command line."""
     machine = system.machine
     requires: list[str] = []
-    argv = ["-nodefaults", "-machine", _machine(system), "-m", _memory(machine), "-smp", str(len(machine.cpus))]
+    argv = ["-nodefaults", "-machine", _machine(system), "-cpu", _cpu(system, requires)]
+    argv += ["-m", _memory(machine), "-smp", _smp(system)]
     argv += _window(system, requires)
     if system.devices:
         argv += ["-object", _json({"qom-type": "iommufd", "id": IOMMUFD})]
@@ -132,22 +153,44 @@ def _machine(system: System) -> str:
         text += ",hmat=on"
     if any(bus.cxl for bus in system.buses):
         text += ",cxl=on"
+    if machine.vmm.machine == "virt":
+        text += ",gic-version=3"  # the older one, which QEMU takes for some hosts, has 8 processors at most
+    if system.viommu is not None:
+        text += ",kernel-irqchip=split"  # interrupt remapping needs it with KVM; others do not mind
     if machine.vmm.machine == "virt" and system.pci_hole > _LEAST_WINDOW:
         text += f",highmem-mmio-size={system.pci_hole}"
     return text
 
 
+def _cpu(system: System, requires: list[str]) -> str:
+    """`max` is the host's processor where KVM runs it; another `-cpu` behind it counts instead."""
+    text, machine = "max", system.machine
+    if machine.pci_hole64:
+        ram = max(one.base + one.size for one in (*ranges(machine), *hotplug_window(machine)))
+        end = (-(-ram // machine.pci_hole64) + 1) * machine.pci_hole64  # firmware aligns the window to its size
+        bits = (end - 1).bit_length()
+        requires.append(f"a host whose processors address {bits} bits of memory, with KVM")
+        text += f",phys-bits={bits}"
+    if system.vendor:
+        text += f",vendor={_VENDORS[system.vendor]}"
+    return text
+
+
+def _smp(system: System) -> str:
+    """Parts are named where there are more than cores: QEMU's own choice is one socket of cores."""
+    parts, count = system.processors, len(system.machine.cpus)
+    if parts.cores == count:
+        return str(count)
+    made = {name: number for name, number in parts._asdict().items() if number > 1 or name in _PARTS}
+    return f"{count}," + ",".join(f"{name}={number}" for name, number in made.items())
+
+
 def _window(system: System, requires: list[str]) -> list[str]:
-    if machine_has_hole(system):
-        return ["-global", f"q35-pcihost.pci-hole64-size={system.pci_hole}"]
+    if system.machine.pci_hole64:
+        return ["-global", f"q35-pcihost.pci-hole64-size={system.machine.pci_hole64}"]
     if system.pci_hole:
         requires.append(f"firmware that gives the ports {system.window:#x} bytes of 64-bit windows")
     return []
-
-
-def machine_has_hole(system: System) -> bool:
-    """Whether the size of the 64-bit window is told to q35's host bridge."""
-    return system.machine.vmm.machine == "q35" and system.pci_hole > 0
 
 
 def _memory(machine: Machine) -> str:
@@ -214,8 +257,10 @@ def _locality(one: Locality) -> Iterator[str]:
 
 def _intel_iommu(one: Viommu) -> dict[str, object]:
     row: dict[str, object] = {"driver": "intel-iommu", "intremap": "on", "caching-mode": True}
+    if one.accel:
+        row |= {"scalable-mode": True, "fsts": True}
     if one.pasid_bits:
-        row |= {"scalable-mode": "on", "pasid-bits": one.pasid_bits}
+        row |= {"scalable-mode": True, "pasid-bits": one.pasid_bits}
     if one.ats:
         row["device-iotlb"] = True
     return row

@@ -26,6 +26,16 @@ class Viommu(NamedTuple):
     pasid_bits: int
 
 
+class Processors(NamedTuple):
+    """How many of each there are in the next larger one (QEMU's `-smp`)."""
+
+    sockets: int
+    dies: int
+    clusters: int
+    cores: int
+    threads: int
+
+
 class Bus(NamedTuple):
     """An expander host bridge beside the root bus; `slot` is its own device number there."""
 
@@ -77,7 +87,8 @@ class System:
     """A compiled machine layout; `machine` is what the ACPI tables are made from.
 
     `type_release` is the version of QEMU's machine type. `window` is the sum of the 64-bit windows of all ports, and
-    `pci_hole` the least power of two that holds them aligned.
+    `pci_hole` the least power of two that holds them aligned, with room for functions that the layout does not name.
+    `vendor` is that of the processors ("intel", "amd"), "" where nobody says.
     """
 
     name: str
@@ -85,6 +96,8 @@ class System:
     about: str
     machine: Machine
     type_release: tuple[int, int]
+    processors: Processors
+    vendor: str
     buses: tuple[Bus, ...]
     ports: tuple[RootPort, ...]
     devices: tuple[Instance, ...]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..diagnostics import Report
 from ..ir import Function
 from ..ir.machine import Architecture, Initiator, Machine, Port, Vmm
-from ..ir.topology import Instance, RootPort, System
+from ..ir.topology import Instance, Processors, RootPort, System
 from ..loader import Node
-from . import numa, topology
+from . import check_hmat, check_machine, numa, topology
 
 if TYPE_CHECKING:
     from ..spec.machine import MachineLayout
@@ -18,15 +19,27 @@ if TYPE_CHECKING:
 _TYPES = {"x86-64": ("q35", "pc"), "aarch64": ("virt",)}
 QEMU = "qemu"
 IOMMUFD = "iommufd0"
+_Q35_HOLE = 32 << 30  # what q35 has for 64-bit windows where nobody asks for more (QEMU hw/pci-host/q35.c)
 
 
-def compile_machine(layout: MachineLayout, tree: Node, report: Report, functions: dict[str, Function]) -> System:
-    """Compile a typed machine layout; `functions` are its devices' by name.
+def compile_machine(
+    layout: MachineLayout,
+    tree: Node,
+    report: Report,
+    functions: dict[str, Function],
+    processors: Processors,
+    ids: Sequence[int],
+) -> System:
+    """Compile a typed machine layout; `functions` are its devices' by name, `ids` the processors' in their order.
 
     Raises:
-        Failed: VPCI1960..1967, all that one stage finds.
+        Failed: VPCI1960..1967 and VPCI1990..1997, all that one stage finds.
     """
     _vmm(layout, tree, report)
+    check_machine.names(layout, tree, report)
+    check_machine.viommus(layout, tree, report)
+    check_machine.memory(layout, tree, report)
+    report.stop_on_errors()
     plan = topology.Plan(layout, tree, report, functions)
     topology.expander_slots(plan)
     expanders = topology.buses(plan)
@@ -34,6 +47,9 @@ def compile_machine(layout: MachineLayout, tree: Node, report: Report, functions
     report.stop_on_errors()
     counts = {name: function.guest.initiators for name, function in functions.items()}
     nodes = numa.brought(layout, counts)
+    count = max([len(layout.nodes), *(node + 1 for own in nodes.values() for node in own)])
+    check_machine.nodes(layout, tree, report, count)
+    check_machine.slots(plan)
     devices = [
         instance
         for name in layout.devices
@@ -41,18 +57,22 @@ def compile_machine(layout: MachineLayout, tree: Node, report: Report, functions
     ]
     report.stop_on_errors()
     behind = {port.name: [one.function for one in devices if one.port == port.name] for port in ports}
+    hole = topology.hole(ports, behind, [one.function for one in devices if not one.port])
+    vendor = (layout.processor.vendor or "") if layout.processor else ""
     system = System(
         name=layout.machine,
         version=layout.version,
         about=layout.about,
-        machine=_machine(layout, tree, report, devices),
+        machine=_machine(layout, tree, report, devices, count, ids, hole),
         type_release=_release(layout.vmm.type_release or layout.vmm.release),
+        processors=processors,
+        vendor=vendor,
         buses=tuple(expanders),
         ports=tuple(ports),
         devices=tuple(devices),
         viommu=topology.viommu(layout.viommu),
         window=sum(port.window for port in ports),
-        pci_hole=topology.hole(ports, behind),
+        pci_hole=hole,
         guest_nodes=layout.guest_nodes,
         origin=tree.span_of("machine"),
         origins={key: tree.key_of(key) for key in tree.keys},
@@ -109,10 +129,19 @@ def _instance(plan: topology.Plan, name: str, nodes: tuple[int, ...], ports: dic
 _WORDS = {"port": "behind a port", "root": "on a root bus"}
 
 
-def _machine(layout: MachineLayout, tree: Node, report: Report, devices: list[Instance]) -> Machine:
+def _machine(
+    layout: MachineLayout,
+    tree: Node,
+    report: Report,
+    devices: list[Instance],
+    count: int,
+    ids: Sequence[int],
+    hole: int,
+) -> Machine:
     """What the tables are made from."""
     own = {node for one in devices for node in one.nodes}
-    count = max([len(layout.nodes), *(node + 1 for node in own)])
+    cpus, localities = numa.cpus(layout, ids, tree, report), numa.localities(layout)
+    check_hmat.check(layout, tree, report, cpus, own, localities)
     initiators = tuple(
         Initiator(
             node, one.function.guest.segment, one.function.guest.bus, one.function.guest.device,
@@ -122,24 +151,26 @@ def _machine(layout: MachineLayout, tree: Node, report: Report, devices: list[In
         for index, node in enumerate(one.nodes)
     )  # fmt: skip
     ports = tuple(
-        Port(entry.node, layout.buses[entry.bus].number if entry.bus in layout.buses else 0, f"{entry.bus}-gp{index}")
+        Port(entry.node, layout.buses[entry.bus].number, f"{entry.bus}-gp{index}")
         for index, entry in enumerate(layout.generic_ports)
     )
     release = _release(layout.vmm.release)
     return Machine(
         architecture=Architecture(layout.architecture),
         vmm=Vmm(layout.vmm.name, release, layout.vmm.type or ""),
-        cpus=numa.cpus(layout, tree, report),
+        cpus=cpus,
         nodes=numa.nodes(layout, count),
         initiators=initiators,
         ports=ports,
         distances=numa.distances(layout, tree, report, count, own),
         hmat=bool(layout.latencies or layout.caches),
-        localities=numa.localities(layout),
+        localities=localities,
         caches=numa.caches(layout),
         hotplug=layout.hotplug.size if layout.hotplug else 0,
         slots=layout.hotplug.slots if layout.hotplug else 0,
         objects=tuple(_objects(layout, initiators, ports, devices)),
+        amd=layout.processor is not None and layout.processor.vendor == "amd",
+        pci_hole64=hole if layout.vmm.type == "q35" and hole > _Q35_HOLE else None,
     )
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ..diagnostics import Report
 from ..ir.machine import Cache, Cpu, Hierarchy, Locality, Measure, Node
+from ..ir.topology import Processors
 from ..loader import Node as Tree
 
 if TYPE_CHECKING:
@@ -18,8 +19,31 @@ _ASSOCIATIVITY = {"none": 0, "direct": 1, "complex": 2}
 _POLICY = {"none": 0, "write-back": 1, "write-through": 2}
 
 
-def cpus(layout: MachineLayout, tree: Tree, report: Report) -> tuple[Cpu, ...]:
-    """Each processor with its node; all belong to node 0 where nobody says. Reports VPCI1963."""
+def processors(layout: MachineLayout, tree: Tree, report: Report) -> Processors:
+    """How the processors are arranged.
+
+    Raises:
+        Failed: VPCI1990, their product is not `cpus`, or the architecture has no such parts.
+    """
+    entry = layout.processor
+    if entry is None:
+        return Processors(1, 1, 1, layout.cpus, 1)
+    for part, count, own in (("dies", entry.dies, "x86-64"), ("clusters", entry.clusters, "aarch64")):
+        if count > 1 and layout.architecture != own:
+            message = f"{part}: {count}, and the processors of QEMU's {layout.architecture} machines have none"
+            report.add("VPCI1990", tree.span_of("processor", part), message, help="leave it out")
+    above = entry.sockets * entry.dies * entry.clusters * entry.threads
+    cores = entry.cores or layout.cpus // above
+    if above * cores != layout.cpus:
+        own = f"{entry.sockets} x {entry.dies} x {entry.clusters} x {cores} x {entry.threads}"
+        message = f"sockets x dies x clusters x cores x threads are {own}, and cpus: {layout.cpus}"
+        report.add("VPCI1990", tree.span_of("processor"), message, help=f"cpus: {above * max(cores, 1)}")
+    report.stop_on_errors()
+    return Processors(entry.sockets, entry.dies, entry.clusters, cores, entry.threads)
+
+
+def cpus(layout: MachineLayout, ids: Sequence[int], tree: Tree, report: Report) -> tuple[Cpu, ...]:
+    """Each processor with its id and its node; all belong to node 0 where nobody says. Reports VPCI1963."""
     homes: dict[int, int] = {}
     for number, node in enumerate(layout.nodes):
         if node.cpus is None:
@@ -37,7 +61,7 @@ def cpus(layout: MachineLayout, tree: Tree, report: Report) -> tuple[Cpu, ...]:
     if homes and missing and not report.failed:
         message = f"processor {missing[0]} belongs to no node"
         report.add("VPCI1963", tree.span_of("cpus"), message, help="name every processor, or none")
-    return tuple(Cpu(cpu, homes.get(cpu, 0)) for cpu in range(layout.cpus))
+    return tuple(Cpu(ids[cpu], homes.get(cpu, 0)) for cpu in range(layout.cpus))
 
 
 def _range(text: str) -> Iterator[int]:
@@ -106,8 +130,8 @@ def _name(word: str) -> str:
 
 
 def caches(layout: MachineLayout) -> tuple[Cache, ...]:
-    """Memory-side caches."""
+    """Memory-side caches, by node and level, as QEMU wants them."""
     return tuple(
         Cache(one.node, one.size, one.level, _ASSOCIATIVITY[one.associativity], _POLICY[one.policy], one.line)
-        for one in layout.caches
+        for one in sorted(layout.caches, key=lambda one: (one.node, one.level))
     )

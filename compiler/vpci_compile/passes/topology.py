@@ -11,18 +11,19 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..diagnostics import Report, Span, nearest
-from ..ir import BarKind, Function
+from ..ir import Bar, BarKind, Function
 from ..ir.topology import ROOT, Bus, RootPort, Viommu
 from ..loader import Node
 
 if TYPE_CHECKING:
-    from ..spec.machine import DeviceEntry, MachineLayout, ViommuEntry
+    from ..spec.machine import DeviceEntry, MachineLayout, PortEntry, ViommuEntry
 
 _SLOTS = 32
 _TAKEN = {"q35": (0, 31), "virt": (0,), "pc": (0, 1)}
 """Device numbers of the root bus that QEMU's machines have for themselves."""
 _Wish = tuple[str, str, str, int | None, int]
 """Kind, name, bus, device number where one is said, function number."""
+_SPARE = 1 << 30
 _GRAIN = 1 << 20  # a bridge's windows are counted in MiB (PCIe 6.0 7.5.1.3.8)
 
 
@@ -113,6 +114,8 @@ def viommu(entry: ViommuEntry | None) -> Viommu | None:
 def ports(plan: Plan, expanders: list[Bus]) -> list[RootPort]:
     """The root ports in the order in which firmware meets them; reports VPCI1964 where bus numbers collide."""
     found: list[RootPort] = []
+    for key, port in plan.layout.ports.items():
+        _check_window(plan, key, port)
     starts = [(0, ROOT), *((bus.number, bus.name) for bus in expanders)]
     for index, (first, name) in enumerate(starts):
         own = [(key, port) for key, port in plan.layout.ports.items() if port.bus == name]
@@ -120,10 +123,6 @@ def ports(plan: Plan, expanders: list[Bus]) -> list[RootPort]:
         for count, (key, port) in enumerate(own, 1):
             slot = plan.slots.get(f"ports {key}", 0)
             window = _window(plan, key) if port.window == "auto" else 0 if port.window == "none" else int(port.window)
-            if window < _need(plan, key) and port.window not in ("auto", "none"):
-                need = _need(plan, key)
-                message = f"the window of {key} has {window:#x} bytes, the BARs behind it take {need:#x}"
-                plan.report.add("VPCI1965", plan.span("ports", key, "window"), message, help="window: auto")
             found.append(
                 RootPort(
                     key, name, slot, port.function, first + count, window, port.io, len(found) + 1,
@@ -141,37 +140,67 @@ def ports(plan: Plan, expanders: list[Bus]) -> list[RootPort]:
     return found
 
 
+def _check_window(plan: Plan, name: str, port: PortEntry) -> None:
+    if isinstance(port.window, str):
+        return
+    span, need = plan.span("ports", name, "window"), _need(plan, name)
+    if port.window < need:
+        message = f"the window of {name} has {port.window:#x} bytes, the BARs behind it take {need:#x}"
+        plan.report.add("VPCI1965", span, message, help="window: auto")
+    elif port.window % _GRAIN:
+        message = f"the window of {name} has {port.window:#x} bytes, and a bridge counts its windows in MiB"
+        plan.report.add("VPCI1965", span, message, note="PCIe 6.0 7.5.1.3.8", help="window: auto")
+
+
 def _behind(plan: Plan, port: str) -> list[Function]:
     return [plan.functions[name] for name, one in plan.layout.devices.items() if one.port == port]
 
 
 def _need(plan: Plan, port: str) -> int:
     """Bytes that the 64-bit prefetchable BARs behind a port take, largest first."""
-    sizes = [
-        bar.size
-        for function in _behind(plan, port)
-        for bar in function.bars
-        if bar.kind is BarKind.MEM64 and bar.prefetchable and bar.size
-    ]
-    return sum(sizes)
+    return sum(size for function in _behind(plan, port) for size in _sizes(function))
 
 
 def _window(plan: Plan, port: str) -> int:
-    return -(-_need(plan, port) // _GRAIN) * _GRAIN
+    """A power of two: edk2 rounds what a port reserves up to one (OvmfPkg/PciHotPlugInitDxe).
+
+    BARs whose size no layout states are taken to be, together, no larger than the largest that is known.
+    """
+    behind = _behind(plan, port)
+    unknown = any(_is_prefetchable(bar) and bar.size is None for one in behind for bar in one.bars)
+    need = _need(plan, port) + (max((size for one in behind for size in _sizes(one)), default=0) if unknown else 0)
+    return _power_of_two(max(need, _GRAIN)) if need else 0
 
 
-def hole(rows: Iterable[RootPort], functions: dict[str, list[Function]]) -> int:
-    """The least power of two that holds all windows, each aligned to its largest BAR."""
+def _power_of_two(size: int) -> int:
+    return 1 << (size - 1).bit_length()
+
+
+def hole(rows: Iterable[RootPort], behind: dict[str, list[Function]], alone: Iterable[Function]) -> int:
+    """The least power of two that holds all windows and the BARs of functions behind no port; 0 where there are none.
+
+    Each window is aligned to its largest BAR. Some room stays for functions that a layout does not name (disks, a
+    network card): without it firmware would take the window away from one that it names.
+    """
+    sized = [(_alignment(behind.get(port.name, [])), port.window) for port in rows if port.window]
+    sized += [(size, size) for one in alone for size in _sizes(one)]
     end = 0
-    sized = sorted(((_alignment(functions.get(port.name, [])), port.window) for port in rows), reverse=True)
-    for alignment, size in sized:
-        if size:
-            end = -(-end // alignment) * alignment + size
-    return 1 << (end - 1).bit_length() if end else 0
+    for alignment, size in sorted(sized, reverse=True):
+        end = -(-end // alignment) * alignment + size
+    return _power_of_two(end + _SPARE) if end else 0
 
 
 def _alignment(functions: list[Function]) -> int:
-    return max((bar.size or 1 for one in functions for bar in one.bars if bar.prefetchable), default=_GRAIN)
+    return max((size for one in functions for size in _sizes(one)), default=_GRAIN)
+
+
+def _sizes(function: Function) -> list[int]:
+    """Bytes of each 64-bit prefetchable BAR whose size is known."""
+    return [bar.size for bar in function.bars if _is_prefetchable(bar) and bar.size]
+
+
+def _is_prefetchable(bar: Bar) -> bool:
+    return bar.kind is BarKind.MEM64 and bar.prefetchable
 
 
 def of_device(plan: Plan, name: str, entry: DeviceEntry, rows: dict[str, RootPort]) -> tuple[str, int, int] | None:

@@ -24,14 +24,16 @@ Finder = Callable[[Path, str], tuple[Path, str] | None]
 """(path of the layout, name or path given by `extends`) -> the base's file and how to call it, or None."""
 
 
-def resolve(tree: Node, path: Path, find: Finder, report: Report) -> Node:
-    """The tree with its bases below it and its parameters filled in.
+def resolve(tree: Node, path: Path, find: Finder, report: Report, values: Node | None = None) -> Node:
+    """The tree with its bases below it and its parameters filled in, with `values` for those of the layout itself.
 
     Raises:
         Failed: VPCI1104 (no such base, or a cycle), VPCI1105 (parameter unknown or not set), VPCI1112 (an entry to
             remove that no base has), or what loading says.
     """
     merged = _with_bases(tree, path, find, report, (path.resolve(),))
+    if values is not None:
+        merged = _set_parameters(merged, values, report)
     report.stop_on_errors()
     filled = _filled(merged, _own_parameters(merged), report)
     report.stop_on_errors()

@@ -10,13 +10,14 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from .device import Name, Text
-from .scalars import U8, NoTruth, Size
+from .readers import FieldValue
+from .scalars import U8, CpuRange, NoTruth, Size
 
 Release = Annotated[str, Field(pattern=r"^[0-9]{1,4}\.[0-9]{1,3}$")]
 NodeNumber = Annotated[int, Field(ge=0, le=4095)]
+Count = Annotated[int, Field(ge=1, le=4096)]
 Slot = Annotated[int, Field(ge=0, le=31)]
 Distance = Annotated[int, Field(ge=10, le=255)]
-CpuRange = Annotated[str, Field(pattern=r"^[0-9]{1,4}(-[0-9]{1,4})?(,[0-9]{1,4}(-[0-9]{1,4})?)*$")]
 Id = Annotated[str, Field(pattern=r"^[a-z][a-z0-9._-]{0,31}$")]
 
 
@@ -36,6 +37,23 @@ class VmmEntry(_Part):
     """QEMU's machine type; its version is the release's, unless `type_release` says another one."""
     type_release: Release | None = None
     """The version of the machine type (pc-q35-9.0), where it is older than the release: guests that migrate keep it."""
+
+
+class ProcessorEntry(_Part):
+    """How the processors are arranged (QEMU's `-smp`); APIC ids follow from it."""
+
+    sockets: Count = 1
+    """Packages."""
+    dies: Count = 1
+    """Dies of a package (x86-64)."""
+    clusters: Count = 1
+    """Clusters of a package (aarch64)."""
+    cores: Count | None = None
+    """Cores of a die or a cluster (default: as many as `cpus` takes)."""
+    threads: Count = 1
+    """Threads of a core."""
+    vendor: Literal["intel", "amd"] | None = None
+    """Who made the host's processors; AMD's have an address range below 1 TiB that RAM must avoid."""
 
 
 class NodeEntry(_Part):
@@ -104,6 +122,8 @@ class DeviceEntry(_Part):
 
     layout: Text
     """Its layout: a path from this file, or one of a library (`nvidia/gh200`)."""
+    with_: Annotated[dict[str, FieldValue], Field(alias="with")] = {}
+    """Values for the parameters of its layout, as of `extends`."""
     port: Id | None = None
     """The root port that it is behind."""
     bus: Id | None = None
@@ -204,6 +224,8 @@ class MachineLayout(_Part):
     """The VMM."""
     cpus: Annotated[int, Field(ge=1, le=4096)]
     """Processors."""
+    processor: ProcessorEntry | None = None
+    """How they are arranged (default: one socket of single-threaded cores)."""
     nodes: Annotated[list[NodeEntry], Field(min_length=1, max_length=4096)]
     """NUMA nodes with processors or memory; those of devices come behind them, or where `first_node` says."""
     hotplug: HotplugEntry | None = None

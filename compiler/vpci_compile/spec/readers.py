@@ -12,6 +12,7 @@ _UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40, "P": 50}
 _NUMBER = "0x[0-9a-fA-F]{1,4}|0|[1-9][0-9]{0,3}"
 SIZE = r"([0-9]{1,24}(?:\.[0-9]{1,12})?) *(?:([KMGTP])(?:i?B)?|B)?"
 RANGE = rf"({_NUMBER}) *\.\. *({_NUMBER})"
+CPUS = "[0-9]{1,4}(-[0-9]{1,4})?(,[0-9]{1,4}(-[0-9]{1,4})?)*"
 PAIR = "([0-9a-fA-F]{4}):([0-9a-fA-F]{4})"
 BDF = r"(?:([0-9a-fA-F]{4}):)?([0-9a-fA-F]{2}):([01][0-9a-fA-F])\.([0-7])"
 HEX = r"\s*[0-9a-fA-F]{2}(?:[\s:]*[0-9a-fA-F]{2})*\s*"
@@ -109,6 +110,14 @@ def byte_range(value: Any) -> tuple[int, int]:
     if last > 0xFFF:
         raise ValueError(f"{last:#x} is outside the configuration space (0x000..0xfff)")
     return first, last + 1
+
+
+def cpu_range(value: Any) -> str:
+    """`0-3,8`; a single processor may be written as a number."""
+    text = str(value) if type(value) is int else value
+    if not isinstance(text, str) or not re.fullmatch(CPUS, text):
+        raise ValueError(f"{shown(value)} names no processors; write 0-3,8")
+    return text
 
 
 def id_pair(value: Any) -> tuple[int, int]:

@@ -34,6 +34,8 @@ _SIZE_SCHEMA = {
 }
 Size = Annotated[int, BeforeValidator(readers.size), WithJsonSchema(_SIZE_SCHEMA)]
 ByteRange = Annotated[tuple[int, int], BeforeValidator(readers.byte_range), _text(readers.RANGE)]
+_CPUS_SCHEMA = {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": f"^{readers.CPUS}$"}]}
+CpuRange = Annotated[str, BeforeValidator(readers.cpu_range), WithJsonSchema(_CPUS_SCHEMA)]
 IdPair = Annotated[tuple[int, int], BeforeValidator(readers.id_pair), _text(readers.PAIR)]
 Bdf = Annotated[tuple[int, int, int, int], BeforeValidator(readers.bdf), _text(readers.BDF)]
 HexBytes = Annotated[bytes, BeforeValidator(readers.hex_bytes), _text(readers.HEX)]

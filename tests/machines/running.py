@@ -1,0 +1,96 @@
+"""A machine as it is emitted, in a QEMU that runs no guest: its tables, once the buses have their numbers."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from acpi.test_qemu_tables import without_checksum
+from emit import qtest
+from emit.judges import need
+from vpci_compile.acpi.structures import encode
+from vpci_compile.emit import Options, machine_qemu, machine_tables
+from vpci_compile.ir.machine import Architecture
+from vpci_compile.ir.topology import ROOT, System
+from vpci_compile.live.verify import serving
+
+_ECAM = 0x40_1000_0000  # QEMU hw/arm/virt.c: VIRT_HIGH_PCIE_ECAM
+_BUS_NUMBERS = 0x18
+
+Row = dict[str, object]
+
+
+def served(sockets: Mapping[str, Path]) -> Callable[[Row], Row]:
+    """A served function in place of a device of the host."""
+
+    def made(row: Row) -> Row:
+        socket = {"type": "unix", "path": str(sockets[str(row["id"])])}
+        return {"driver": "vfio-user-pci", "socket": socket}
+
+    return made
+
+
+def emulated(row: Row) -> Row:
+    """The least function that QEMU has, where nobody looks at anything but its place."""
+    return {"driver": "pci-testdev"}
+
+
+def stand_in(argv: list[str], device: Callable[[Row], Row]) -> list[str]:
+    """The same command with something else in place of each device of the host."""
+    made: list[str] = []
+    for option, text in zip(argv[::2], argv[1::2], strict=True):
+        row = json.loads(text) if text.startswith("{") else {}
+        if row.get("driver") == "arm-smmuv3" and row.get("accel"):
+            continue
+        if row.get("driver") == "vfio-pci":
+            kept = {key: row[key] for key in ("id", "bus", "addr", "multifunction") if key in row}
+            made += [option, json.dumps({**device(row), **kept})]
+        elif row.get("qom-type") == "iommufd":  # an object of its name: names decide the order of initiators
+            made += [option, json.dumps({"qom-type": "secret", "id": row["id"], "data": "none"})]
+        else:
+            made += [option, text]
+    return made
+
+
+def number_buses(machine: qtest.Machine, system: System) -> None:
+    """What firmware does: give each port its secondary bus."""
+    for port in system.ports:
+        bus = system.bus(port.bus)
+        primary = 0 if port.bus == ROOT or bus is None else bus.number
+        value = port.secondary << 16 | port.secondary << 8 | primary
+        devfn = port.slot << 3 | port.function
+        if system.machine.architecture is Architecture.AARCH64:
+            machine.command(f"writel {_ECAM + (primary << 20 | devfn << 12 | _BUS_NUMBERS):#x} {value:#x}")
+        else:
+            machine.command(f"outl 0xcf8 {0x80000000 | primary << 16 | devfn << 8 | _BUS_NUMBERS:#x}")
+            machine.command(f"outl 0xcfc {value:#x}")
+
+
+def program_of(system: System) -> Path:
+    aarch64 = system.machine.architecture is Architecture.AARCH64
+    return need("VPCI_QEMU_AARCH64" if aarch64 else "VPCI_QEMU", f"qemu-system-{'aarch64' if aarch64 else 'x86_64'}")
+
+
+def theirs(system: System, device: Callable[[Row], Row]) -> list[str]:
+    """SRAT, SLIT and HMAT of the machine that QEMU makes, in hex."""
+    argv, _ = machine_qemu.arguments(system, Options())
+    assert argv[0] == "-nodefaults"
+    with qtest.machine(program_of(system), system.machine.vmm.machine, stand_in(argv[1:], device)) as machine:
+        number_buses(machine, system)
+        return [table.hex() for name in (b"SRAT", b"SLIT", b"HMAT") for table in machine.acpi_tables(name)]
+
+
+def theirs_served(system: System, folder: Path) -> list[str]:
+    """The same with the functions themselves, served."""
+    with contextlib.ExitStack() as stack:
+        sockets = {one.name: folder / f"{index}" for index, one in enumerate(system.devices)}
+        for one in system.devices:
+            stack.enter_context(serving(sockets[one.name], one.function))
+        return theirs(system, served(sockets))
+
+
+def ours(system: System) -> list[str]:
+    """Our tables, in hex."""
+    return [without_checksum(encode(table)).hex() for table in machine_tables.tables(system)]
