@@ -20,6 +20,7 @@ vpci=$work/venv/bin/vpci-compile
 "$vpci" check nvidia/gh200
 "$vpci" build nvidia/gh200 -o out > /dev/null
 "$vpci" explain VPCI1304 > /dev/null
+"$vpci" report nvidia/gh200 -o gh200.html > /dev/null
 "$vpci" schema > device.schema.json
 
 # The wheel reads its packed catalogue and gives the bytes that the checkout gives.
@@ -32,7 +33,7 @@ from vpci_compile.catalog import quirks, store
 from vpci_compile.spec import compiled
 package = Path(vpci_compile.__file__).parent
 assert "elsewhere" not in str(package) and "venv" in str(package), package
-for name in (store.PACKED, quirks.PACKED, compiled.FILE):  # the forms that load fast
+for name in (store.PACKED, quirks.PACKED, *(one.file for one in compiled.Language)):  # the forms that load fast
     assert (package / "_data/schemas" / name).is_file(), name
 for name in ("py.typed", "_data/docs/errors/VPCI1304.md", "_data/templates", "_data/layouts/minimal.yaml"):
     assert (package / name).exists(), name
