@@ -14,7 +14,14 @@
       const table = document.createElement("table");
       table.className = "registers";
       table.append(found.parentElement.tHead.cloneNode(true), copy);
-      panel.replaceChildren(table);
+      const places = new Map([...copy.querySelectorAll("td [title]")].map((one) => [one.textContent, one.title]));
+      const lines = [...places].map(([where, text]) => {
+        const line = document.createElement("p");
+        line.className = "mono line";
+        line.textContent = `${where}: ${text}`;
+        return line;
+      });
+      panel.replaceChildren(table, ...lines);
     } else {
       panel.replaceChildren(...copy.children);
     }

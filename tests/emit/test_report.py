@@ -169,6 +169,9 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: py
     assert run(monkeypatch, "report", nvme, "--dst-stack", "linux-7.2", "-o", "e.html") == 2
     assert "this is about a destination: name it" in capsys.readouterr().err
     assert run(monkeypatch, "report", "nosuch.yaml", "-o", "f.html") == 1
+    assert run(monkeypatch, "report", "machines/gh200", "-o", "g.html") == 2
+    assert run(monkeypatch, "show", "machines/gh200", "--svg", "g.svg") == 2
+    assert not list(tmp_path.glob("[efg].*"))
 
 
 # -- in a browser ----------------------------------------------------------------------------------------------------
@@ -195,16 +198,16 @@ addEventListener("load", () => {
   const seen = {wide: document.documentElement.scrollWidth, shown: []};
   const panel = document.getElementById("panel");
   for (const link of panel ? document.querySelectorAll(".dump a") : []) {
-    link.focus();
+    link.dispatchEvent(new MouseEvent("mouseenter"));
     const path = link.title.split(" at ")[0];
     if (!panel.textContent.includes(path.split(":")[0])) seen.shown.push(path);
-    seen.last = link.title;
   }
   if (panel) {
     const [first, second] = document.querySelectorAll(".dump a");
     first.focus();
     first.dispatchEvent(new KeyboardEvent("keydown", {key: "ArrowRight", bubbles: true}));
     seen.stepped = document.activeElement === second;
+    second.dispatchEvent(new MouseEvent("mouseenter"));
     seen.panel = panel.textContent;
   }
   document.getElementById("judged").textContent = JSON.stringify(seen);
@@ -225,3 +228,4 @@ def test_it_fits_and_shows_what_is_pointed_at(tmp_path: Path, kind: str, width: 
     if kind == "layout":
         assert seen["stepped"]
         assert "header.device" in seen["panel"] and "the VMM answers" in seen["panel"]
+        assert "gh200.yaml:" in seen["panel"] and 'identity: {device: 0x2342, subsystem: "10de:16eb"}' in seen["panel"]

@@ -58,6 +58,14 @@ def test_what_a_bar_means_is_said() -> None:
     assert "only the first access after a reset needs the memory enable bit" in said
 
 
+def test_no_memory_is_drawn_where_nobody_says_how_much_there_is() -> None:
+    function = api.check("nvidia/gh200").function
+    bars = tuple(replace(bar, size=None, length=None) if bar.index == 4 else bar for bar in function.bars)
+    groups = {one.findtext(f"{SVG}title") or "": one for one in tree(replace(function, bars=bars)).findall(f"{SVG}g")}
+    kinds = {name[:5]: [box.get("class") for box in one.findall(f"{SVG}rect")] for name, one in groups.items()}
+    assert (kinds["BAR 0"], kinds["BAR 2"], kinds["BAR 4"]) == (["copied"], ["tail", "synthesized"], ["tail"])
+
+
 def test_names_are_inert() -> None:
     function = compiled(EXPRESS + "extended:\n  - {cap: dsn, at: 0x100, source: synthesized}\n")
     bad = [replace(one, name=f"{HOSTILE}{number}") for number, one in enumerate(function.structures)]

@@ -61,6 +61,9 @@ def report(
     from ..host import document
     from ..host.sides import Side
 
+    for path in (source, destination):
+        if path is not None and api.is_machine(path):
+            raise typer.BadParameter(f"'{path}' is a machine; name one of its functions", param_hint="SRC, DST")
     words = options_of(option)
     if destination is None:
         _alone(dst_slot=dst_slot, dst_stack=dst_stack, dst_option=dst_option, ignore=ignore, policy=policy)

@@ -100,11 +100,11 @@ def _rule(enable: Enable, *, ports: bool) -> str:
     return _ENABLE[enable].format(bit="I/O" if ports else "memory")
 
 
-def share(one: Bar | Region) -> float:
-    """How much of what the guest sizes is real memory: 0 to 1; 1 where nobody says."""
-    if isinstance(one, Region) or not one.size or one.length is None:
+def share(one: Bar | Region) -> float | None:
+    """How much of what the guest sizes is real memory: 0 to 1; None where nobody says."""
+    if isinstance(one, Region):
         return 1.0
-    return min(1.0, one.length / one.size)
+    return None if not one.size or one.length is None else min(1.0, one.length / one.size)
 
 
 def shown_size(size: int | None) -> str:

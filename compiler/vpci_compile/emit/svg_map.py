@@ -302,11 +302,14 @@ def _bars(canvas: Canvas, function: Function, prefix: str) -> None:
         facts = elided(f"{words.kind}, {words.size}, {words.source}", WIDTH - 2 * _EDGE - 100, 6.6)
         canvas.text(_EDGE + 10 + len(words.name) * ADVANCE, canvas.y + 12, facts)
         width = WIDTH - 2 * _EDGE
-        real = max(2.0, round(width * bar_words.share(one), 1))
-        source = words.source if words.source in ("copied", "synthesized", "hidden") else "synthesized"
-        if real < width:
-            canvas.rect(_EDGE, canvas.y + 20, width, 10, "tail", fill=f"url(#{prefix}-hatch)")
-        canvas.rect(_EDGE, canvas.y + 20, real, 10, source)
+        real = bar_words.share(one)
+        if real is None:
+            canvas.rect(_EDGE, canvas.y + 20, width, 10, "tail", fill="none")
+        else:
+            source = words.source if words.source in _SOURCES else Origin.SYNTHESIZED.value  # a region is made
+            if real < 1:
+                canvas.rect(_EDGE, canvas.y + 20, width, 10, "tail", fill=f"url(#{prefix}-hatch)")
+            canvas.rect(_EDGE, canvas.y + 20, max(2.0, round(width * real, 1)), 10, source)
         canvas.y += 34
         for line in wrapped(words.behaviour(), width, 6.2):
             canvas.text(_EDGE, canvas.y + 11, line, "small soft")
