@@ -44,6 +44,16 @@ private_apt install -y --download-only --no-install-recommends "$package" fonts-
   { tail -n 8 "$work/log" >&2; fail 1 "cannot download $package"; }
 for deb in "$work"/cache/archives/*.deb; do dpkg-deb -x "$deb" "$work/root"; done
 
+# A bare machine has neither fonts nor a word about where they are.
+cat >"$work/root/fonts.conf" <<'FONTS'
+<?xml version="1.0"?>
+<!DOCTYPE fontconfig SYSTEM "urn:fontconfig:fonts.dtd">
+<fontconfig>
+  <dir>/usr/share/fonts</dir><dir prefix="relative">usr/share/fonts</dir>
+  <cachedir prefix="relative">var/cache/fontconfig</cachedir>
+</fontconfig>
+FONTS
+
 rm -rf "$dir/root" "$dir/bin"
 mv "$work/root" "$dir/root"
 mkdir -p "$dir/bin"
@@ -55,7 +65,7 @@ R=$(dirname "$(dirname "$(readlink -f "$0")")")/root
 for folder in "$R"/usr/lib/*-linux-gnu "$R"/lib/*-linux-gnu "$R"/usr/lib/*-linux-gnu/pulseaudio; do
   [ -d "$folder" ] && LD_LIBRARY_PATH="${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$folder"
 done
-export LD_LIBRARY_PATH
+export LD_LIBRARY_PATH FONTCONFIG_FILE="$R/fonts.conf"
 WRAPPER
 printf 'exec "$R/%s" "$@"\n' "$program" >>"$dir/bin/$package" # shellcheck disable=SC2016
 chmod 755 "$dir/bin/$package"

@@ -34,8 +34,8 @@ def program() -> str:
 def run(page: Path, *options: str, width: int = 1200, height: int = 900, log: Path | None = None) -> str:
     """What the browser prints of a page, with options such as --dump-dom; its complaints go into `log`."""
     done = subprocess.run(
-        [program(), "--no-sandbox", "--disable-gpu", "--hide-scrollbars", f"--window-size={width},{height}",
-         f"--user-data-dir={page.parent / 'profile'}", *options, page.as_uri()],
+        [program(), "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars",
+         f"--window-size={width},{height}", f"--user-data-dir={page.parent / 'profile'}", *options, page.as_uri()],
         capture_output=True, text=True, timeout=_LIMIT, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]

@@ -77,13 +77,15 @@ def render(
     _bars(canvas, function, prefix)
     _free(canvas, function)
     height = round(canvas.y + _EDGE)
-    return "\n".join([*_frame(function, prefix, height, alone), *canvas.lines, "</svg>"]) + "\n"
+    # What has the role of an image has no links for a screen reader.
+    frame = _frame(function, prefix, height, alone, "group" if links else "img")
+    return "\n".join([*frame, *canvas.lines, "</svg>"]) + "\n"
 
 
-def _frame(function: Function, prefix: str, height: int, alone: bool) -> Iterator[str]:
+def _frame(function: Function, prefix: str, height: int, alone: bool, role: str) -> Iterator[str]:
     size = f' viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}"'
     names = f"{prefix}-title {prefix}-desc"
-    yield f'<svg xmlns="http://www.w3.org/2000/svg" class="vpci-map"{size} role="img" aria-labelledby="{names}">'
+    yield f'<svg xmlns="http://www.w3.org/2000/svg" class="vpci-map"{size} role="{role}" aria-labelledby="{names}">'
     yield f'<title id="{prefix}-title">Configuration space of {escaped(function.name)}</title>'
     yield f'<desc id="{prefix}-desc">{escaped(_description(function))}</desc>'
     if alone:
