@@ -50,6 +50,9 @@ cat >"$work/root/fonts.conf" <<'FONTS'
 <!DOCTYPE fontconfig SYSTEM "urn:fontconfig:fonts.dtd">
 <fontconfig>
   <dir>/usr/share/fonts</dir><dir prefix="relative">usr/share/fonts</dir>
+  <alias><family>system-ui</family><prefer><family>DejaVu Sans</family></prefer></alias>
+  <alias><family>sans-serif</family><prefer><family>DejaVu Sans</family></prefer></alias>
+  <alias><family>monospace</family><prefer><family>DejaVu Sans Mono</family></prefer></alias>
   <cachedir prefix="relative">var/cache/fontconfig</cachedir>
 </fontconfig>
 FONTS
@@ -65,7 +68,8 @@ R=$(dirname "$(dirname "$(readlink -f "$0")")")/root
 for folder in "$R"/usr/lib/*-linux-gnu "$R"/lib/*-linux-gnu "$R"/usr/lib/*-linux-gnu/pulseaudio; do
   [ -d "$folder" ] && LD_LIBRARY_PATH="${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$folder"
 done
-export LD_LIBRARY_PATH FONTCONFIG_FILE="$R/fonts.conf"
+export LD_LIBRARY_PATH
+[ -r /etc/fonts/fonts.conf ] || export FONTCONFIG_FILE="$R/fonts.conf"
 WRAPPER
 printf 'exec "$R/%s" "$@"\n' "$program" >>"$dir/bin/$package" # shellcheck disable=SC2016
 chmod 755 "$dir/bin/$package"

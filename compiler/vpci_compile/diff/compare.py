@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..diagnostics import Span
-from ..ir import ROM_INDEX, Bar, BarKind, FieldAt, Function, Kind, Structure
+from ..ir import ROM_INDEX, Bar, BarKind, FieldAt, Function, Kind, Region, Structure
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,18 +349,18 @@ def _bar_text(bar: Bar | None) -> str:
     return ", ".join([*words, bar.caching, f"enable bit: {bar.enable}"])
 
 
+def _region_text(region: Region | None) -> str:
+    if region is None:
+        return ""
+    place = f"type {region.type:#010x}, subtype {region.subtype}, {_bar_word('size', region.size)}"
+    return f"{place}, {region.caching}, enable bit: {region.enable}"
+
+
 def _regions(left: Function, right: Function) -> Iterator[Difference]:
     ours, theirs = {r.instead_of: r for r in left.regions}, {r.instead_of: r for r in right.regions}
     for slot in sorted({*ours, *theirs}):
         one, other = ours.get(slot), theirs.get(slot)
-        texts = [
-            ", ".join(
-                f"{name} {getattr(region, name)}" for name in region._fields if name not in ("origin", "instead_of")
-            )
-            if region
-            else ""
-            for region in (one, other)
-        ]
+        texts = [_region_text(one), _region_text(other)]
         if texts[0] != texts[1]:
             yield Difference(
                 f"region{slot}",

@@ -20,6 +20,7 @@ from .report_parts import place, shorter
 from .svg_map import Mark
 from .svg_text import CSS
 
+_LONGEST = 400  # characters of a value that differs
 _MOST_NAMED = 8  # findings that the title of a mark names
 _CLASSES = {
     Kind.REJECTED: ("\N{MULTIPLICATION X}", "the destination refuses it, or the source does not start"),
@@ -128,8 +129,8 @@ def _findings(rows: Iterable[Finding]) -> list[Mapping[str, str]]:
             "path": one.difference.path,
             "title": one.difference.title,
             "where": "" if one.difference.offset is None else f"{one.difference.offset:#05x}",
-            "left": shorter(one.difference.left),
-            "right": shorter(one.difference.right),
+            "left": shorter(one.difference.left, _LONGEST),
+            "right": shorter(one.difference.right, _LONGEST),
             "left_place": place(one.difference.left_span),
             "right_place": place(one.difference.right_span),
             "why": one.why,
