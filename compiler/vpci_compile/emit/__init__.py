@@ -42,19 +42,22 @@ def artifacts(function: Function, options: Options, report: Report) -> list[Arti
 def check_machine(system: System, options: Options, report: Report) -> None:
     """Report what the machine's VMM cannot make."""
     if system.machine.vmm.name == "qemu":
-        from . import machine_qemu
+        from . import machine_libvirt, machine_qemu, machine_readconfig
 
         machine_qemu.check(system, options, report)
+        if not report.failed:
+            machine_libvirt.check(system, options, report)
+            machine_readconfig.check(system, options, report)
 
 
 def machine_artifacts(system: System, options: Options, report: Report) -> list[Artifact]:
     """Every file that the machine gives, named after it. Raises as `artifacts`."""
-    from . import machine_image, machine_qemu, machine_tables
+    from . import machine_image, machine_libvirt, machine_qemu, machine_readconfig, machine_tables
 
     emitters = [machine_image.emit, machine_tables.emit]
     check_machine(system, options, report)
     if system.machine.vmm.name == "qemu":
-        emitters.append(machine_qemu.emit)
+        emitters += [machine_qemu.emit, machine_libvirt.emit, machine_readconfig.emit]
     report.stop_on_errors()
     return [artifact for emit in emitters for artifact in emit(system, options)]
 

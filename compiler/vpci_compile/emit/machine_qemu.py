@@ -23,7 +23,10 @@ from .artifact import Artifact, Options
 IOMMUFD = qemu.IOMMUFD
 _ROOT_BUS = {"q35": "pcie.0", "virt": "pcie.0", "pc": "pci.0"}
 _LEAST_WINDOW = 512 << 30  # QEMU 10.0 hw/arm/virt.c: highmem-mmio-size cannot be less
-_OAS = 48
+OAS = 48
+"""Bits of an accelerated SMMU's output addresses."""
+TYPES = {"q35": "pc-q35", "pc": "pc-i440fx", "virt": "virt"}
+"""QEMU's names of the machine types, without their version."""
 _ASSOCIATIVITY = ("none", "direct", "complex")
 _POLICY = ("none", "write-back", "write-through")
 _PARTS = ("sockets", "cores", "threads")
@@ -40,7 +43,7 @@ def check(system: System, options: Options, report: Report) -> None:
             message = f"{one.name} is on the expander {one.bus} without a port: QEMU plugs bridges into expanders only"
             report.add("VPCI1966", one.origin, message, help="ports: a root port on that bus, the function behind it")
             continue
-        qemu.check(one.function, _options(one, options, machine), report)
+        qemu.check(one.function, host_options(one, options, machine), report)
     limit = facts().nodes
     if len(machine.nodes) > limit:
         report.add("VPCI1966", system.origins["nodes"], f"{len(machine.nodes)} NUMA nodes: QEMU has at most {limit}")
@@ -81,7 +84,8 @@ def _vendor(system: System, report: Report) -> None:
         report.add("VPCI1991", system.origin, message, help="processor: {vendor: intel}, or amd")
 
 
-def _options(one: Instance, options: Options, machine: Machine) -> Options:
+def host_options(one: Instance, options: Options, machine: Machine) -> Options:
+    """The options of one function: its address on the host, and the machine's release."""
     address = options.host_devices.get(one.name, options.host_address)
     return options._replace(host_address=address, qemu_version=machine.vmm.release)
 
@@ -147,8 +151,7 @@ def _json(value: Mapping[str, object]) -> str:
 
 def _machine(system: System) -> str:
     machine = system.machine
-    kind = {"q35": "pc-q35", "pc": "pc-i440fx", "virt": "virt"}[machine.vmm.machine]
-    text = f"{kind}-{release(system.type_release)}"
+    text = f"{TYPES[machine.vmm.machine]}-{release(system.type_release)}"
     if machine.hmat:
         text += ",hmat=on"
     if any(bus.cxl for bus in system.buses):
@@ -157,18 +160,31 @@ def _machine(system: System) -> str:
         text += ",gic-version=3"  # the older one, which QEMU takes for some hosts, has 8 processors at most
     if system.viommu is not None:
         text += ",kernel-irqchip=split"  # interrupt remapping needs it with KVM; others do not mind
-    if machine.vmm.machine == "virt" and system.pci_hole > _LEAST_WINDOW:
-        text += f",highmem-mmio-size={system.pci_hole}"
+    if machine.vmm.machine == "virt" and (window := told_window(system)):
+        text += f",highmem-mmio-size={window}"
     return text
+
+
+def told_window(system: System) -> int:
+    """The size of the 64-bit window where QEMU is told it, else 0: virt has one that is large by itself."""
+    if system.machine.vmm.machine == "virt" and system.pci_hole > _LEAST_WINDOW:
+        return system.pci_hole
+    return system.machine.pci_hole64 or 0
+
+
+def address_bits(machine: Machine) -> int:
+    """Bits that the processors must address for the 64-bit window to be had; 0 where it has no size of its own."""
+    if not machine.pci_hole64:
+        return 0
+    ram = max(one.base + one.size for one in (*ranges(machine), *hotplug_window(machine)))
+    end = (-(-ram // machine.pci_hole64) + 1) * machine.pci_hole64  # firmware aligns the window to its size
+    return (end - 1).bit_length()
 
 
 def _cpu(system: System, requires: list[str]) -> str:
     """`max` is the host's processor where KVM runs it; another `-cpu` behind it counts instead."""
     text, machine = "max", system.machine
-    if machine.pci_hole64:
-        ram = max(one.base + one.size for one in (*ranges(machine), *hotplug_window(machine)))
-        end = (-(-ram // machine.pci_hole64) + 1) * machine.pci_hole64  # firmware aligns the window to its size
-        bits = (end - 1).bit_length()
+    if bits := address_bits(machine):
         requires.append(f"a host whose processors address {bits} bits of memory, with KVM")
         text += f",phys-bits={bits}"
     if system.vendor:
@@ -209,7 +225,7 @@ def _numa(machine: Machine) -> list[str]:
             rows += ["-object", _json(backend)]
     for number, node in enumerate(machine.nodes):
         text = f"node,nodeid={number}"
-        text += "".join(f",cpus={first}-{last}" for first, last in _runs(machine, number))
+        text += "".join(f",cpus={first}-{last}" for first, last in runs(machine, number))
         text += f",memdev=ram{number}" if node.memory else ""
         text += f",initiator={node.initiator}" if machine.hmat and node.initiator is not None else ""
         rows += ["-numa", text]
@@ -224,7 +240,7 @@ def _numa(machine: Machine) -> list[str]:
     return rows
 
 
-def _runs(machine: Machine, node: int) -> Iterator[tuple[int, int]]:
+def runs(machine: Machine, node: int) -> Iterator[tuple[int, int]]:
     """The processors of a node as runs of numbers."""
     run: list[int] = []
     for index, cpu in enumerate(machine.cpus):
@@ -281,7 +297,7 @@ def _smmu(one: Viommu, bus: str) -> dict[str, object]:
     row: dict[str, object] = {"driver": "arm-smmuv3", "primary-bus": bus, "id": f"{bus}-smmu"}
     if one.accel:
         row |= {"accel": True, "ats": "on" if one.ats else "off", "ril": "off"}
-        row |= {"ssidsize": str(one.pasid_bits), "oas": str(_OAS)}
+        row |= {"ssidsize": str(one.pasid_bits), "oas": str(OAS)}
     return row
 
 
@@ -303,7 +319,7 @@ def _port(port: RootPort, root: str, *, shared: bool) -> dict[str, object]:
 
 
 def _device(one: Instance, options: Options, machine: Machine, root: str, requires: list[str]) -> dict[str, object]:
-    told, needs = qemu.of_device(one.function, _options(one, options, machine))
+    told, needs = qemu.of_device(one.function, host_options(one, options, machine))
     requires.extend(f"{one.name}: {text}" for text in needs if "initiator" not in text and "NUMA" not in text)
     bus = one.port or (root if one.bus == ROOT else one.bus)
     addr = f"{one.function.guest.device:02x}.{one.function.guest.function}"
