@@ -33,8 +33,8 @@ def learn(data: bytes, facts: Facts, below: Below) -> Learned:
     example = capture_of(data, facts)
     deciding = deciding_bits(example, below)
     first = below.predict(example)
-    second = below.predict(replace(example, data=inverted(data, deciding)))
-    live = _passed(first, second, data)
+    turned = inverted(data, deciding)
+    live = None if turned is None else _passed(first, below.predict(replace(example, data=turned)), data)
     refusal = "; ".join(one.message for one in first.refusals)
     if live is None:
         shape = Shape(data, facts, first.config, first.bars, bytes(first.config.size), refusal)
@@ -48,13 +48,10 @@ def deciding_bits(example: Capture, below: Below) -> Control:
     return control(hardware_of(example), sizes, below.stack, below.kernel_view(example))
 
 
-def inverted(data: bytes, deciding: Control) -> bytes:
-    """The function with every bit the other way round that does not decide; an address stays one."""
-    made = bytearray(octet ^ ~own & 0xFF for octet, own in zip(data, deciding.mask, strict=True))
-    for first in deciding.addresses:
-        for at in range(first, first + ADDRESS_BYTES):
-            made[at] = data[at] | ~deciding.mask[at] & 0xFF
-    return bytes(made)
+def inverted(data: bytes, deciding: Control) -> bytes | None:
+    """The function with every bit the other way round that does not decide; None where an address is then none."""
+    made = bytes(octet ^ ~own & 0xFF for octet, own in zip(data, deciding.mask, strict=True))
+    return made if all(any(made[at : at + ADDRESS_BYTES]) for at in deciding.addresses) else None
 
 
 def _passed(first: Prediction, second: Prediction, data: bytes) -> bytes | None:

@@ -76,8 +76,8 @@ class Predictions:
             probes.append(probe)
         if len(probe.shapes) >= _KEPT:
             return
-        second = self.below.predict(replace(read, data=inverted(read.data, deciding)))
-        passed = _passed(made, second, number)
+        turned = inverted(read.data, deciding)
+        passed = None if turned is None else _passed(made, self.below.predict(replace(read, data=turned)), number)
         if passed is not None:
             probe.shapes[number & mask] = _Shape(made, passed)
 
