@@ -13,7 +13,7 @@ from ..ir import ROM_INDEX, Bar, BarKind, FieldAt, Function, Kind, Region, Struc
 class Difference:
     """One thing that is not the same.
 
-    `offset` is the first byte in question (None where the difference is not one of bytes); `left` and `right` are the
+    `offset` is the first byte in question on either side (None where the difference is not one of bytes); `left` and `right` are the
     values for people, "" on the side that has none; the spans are the YAML lines that decided them. `bits` are those
     of the space that it is about, as a mask of the whole space; 0 where it is not about bits.
     """
@@ -109,7 +109,7 @@ class _Comparison:
             yield Difference(
                 some.path,
                 some.field.title or some.place.register.title or some.structure.title,
-                some.offset,
+                min(at.offset for at in (mine, yours) if at),
                 a,
                 b,
                 mine.origin if mine else None,
@@ -165,7 +165,7 @@ class _Comparison:
     def _run(self, run: list[int]) -> Difference:
         first, end = run[0], run[-1] + 1
         one, other = self.left.owner(first), self.right.owner(first)
-        owner = one or other
+        owner = min((s for s in (one, other) if s), key=lambda s: s.offset, default=None)
         texts = [side.config.value[first:end].hex(" ") for side in (self.left, self.right)]
         width = 8 * (end - first)
         if texts[0] == texts[1]:
@@ -238,7 +238,8 @@ def _place(one: Structure | None, other: Structure | None) -> Iterator[Differenc
     )
     spans = [s.origin if s else None for s in (one, other)]
     bits = (_extent(one) if one else 0) | (_extent(other) if other else 0)
-    yield Difference(some.name, some.title, some.offset, left, right, spans[0], spans[1], bits)
+    first = min(s.offset for s in (one, other) if s)
+    yield Difference(some.name, some.title, first, left, right, spans[0], spans[1], bits)
 
 
 def _base_addresses(left: Function, right: Function, sized: set[str]) -> set[str]:
