@@ -1,4 +1,4 @@
-"""Predictions by shape, which `diff` takes, against predictions one by one: the same to the bit, whatever came before."""
+"""Predictions by shape, which `diff` takes, against predictions one by one: the same, whatever came before."""
 
 from __future__ import annotations
 
