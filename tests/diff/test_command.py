@@ -130,3 +130,17 @@ def test_the_destinations_own_stack_and_options() -> None:
     multi = diff(IGB, IGB, "--dst-option", "multifunction=on", "--format", "json")
     words = json.loads(multi.stdout)["there"]["words"]
     assert words == ["get_pci_config_device: Bad config data: i=0xe read: 0 device: 80 cmask: ff wmask: 0 w1cmask:0"]
+
+
+def test_names_and_reasons_move_no_cursor(tmp_path: Path) -> None:
+    """What others wrote stands in one line, and a terminal obeys none of it; documents stay valid."""
+    hostile, policy = tmp_path / "a\x1b[31m\n\x9bb.lspci", tmp_path / "policy\x1b[2J.yaml"
+    hostile.write_text(Path(NVME).read_text())
+    policy.write_text('vpci-policy: 1\naccept: [{field: msix, why: "\\e]0;x\\a\\n"}]\n')
+    arguments = [str(hostile), SRIOV, "--policy", str(policy), "--all"]
+    text = diff(*arguments)
+    assert text.exit_code == 0 and "a.[31m .b.lspci" in text.stdout and "]0;x" in text.stdout
+    assert all(line.isprintable() for line in text.stdout.split("\n"))
+    document = json.loads(diff(*arguments, "--format", "json").stdout)
+    Draft202012Validator(json.loads(diff_schema())).validate(document)
+    assert all(char.isprintable() for char in document["there"]["source"])

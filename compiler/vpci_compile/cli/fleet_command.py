@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..diagnostics import printable
 from .app import OptionsOption, PlaceOption, Where, _Command, app, options_of
 from .outcome import NO, colours, complain, say
 
@@ -102,7 +103,7 @@ class _Progress:
 
     def __call__(self, number: int, path: str) -> None:
         if number % _EACH == 1:
-            text = f"reading file {number:,}: {path}"[:100]
+            text = f"reading file {number:,}: {printable(path)}"[:100]
             self._put(text)
 
     def _put(self, text: str) -> None:

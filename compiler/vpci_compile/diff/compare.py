@@ -13,7 +13,7 @@ from ..ir import ROM_INDEX, Bar, BarKind, FieldAt, Function, Kind, Region, Struc
 class Difference:
     """One thing that is not the same.
 
-    `offset` is the first byte in question on either side (None where the difference is not one of bytes); `left` and `right` are the
+    `offset` is the first byte in question on either side (None where it is not about bytes); `left` and `right` are the
     values for people, "" on the side that has none; the spans are the YAML lines that decided them. `bits` are those
     of the space that it is about, as a mask of the whole space; 0 where it is not about bits.
     """

@@ -109,7 +109,7 @@ def _family(family: Family, paint: _Paint) -> Iterator[str]:
         place = "" if row.offset is None else f" {row.offset:#x}"
         by = f"  ({_BY[row.changes]})" if row.changes else ""
         here, largest = (_cut(text or "none", _WIDEST_VALUE) for text in (row.here, row.largest))
-        yield f"     {row.path}{place}: {here}, not {largest} as in 1{by}"
+        yield printable(f"     {row.path}{place}: {here}, not {largest} as in 1{by}")
     more = len(family.differences) - _SHOWN_FIELDS
     if more > 0:
         yield f"     and {_count(more, 'field')} more"
@@ -153,7 +153,7 @@ def _reach(families: list[Family]) -> Iterator[str]:
         here, there = closed[0]
         no_way = "none of them can migrate to another one; " if not open_ways else ""
         yield f"  {no_way}from {here} to {there}:"
-        yield f"     {ways[here, there].refused}"
+        yield f"     {printable(ways[here, there].refused)}"
 
 
 # -- the rest ------------------------------------------------------------------------------------------------------

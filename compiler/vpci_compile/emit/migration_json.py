@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..capture.shape import Maybe, Number, Part, Rows, Shape, Text
-from ..diagnostics import Diagnostic, Report, Span, whole_file
+from ..diagnostics import Diagnostic, Report, Span, printable, whole_file
 from ..diff import Answer, Finding, Kind, Outcome
 
 VERSION = 1
@@ -74,7 +74,16 @@ def render(outcome: Outcome) -> str:
         "there": _answer(outcome.there),
         "back": _answer(outcome.back),
     }
-    return json.dumps(document, indent=2) + "\n"
+    return json.dumps(_printable(document), indent=2) + "\n"
+
+
+def _printable(value: Any) -> Any:
+    """A document whose texts are in one line: names of files and what people wrote can hold anything."""
+    if isinstance(value, dict):
+        return {key: _printable(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_printable(one) for one in value]
+    return printable(value) if isinstance(value, str) else value
 
 
 def _verdict(answer: Answer) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from itertools import groupby
 
-from ..diagnostics import Span
+from ..diagnostics import Span, printable
 from ..diff import Answer, Finding, Kind, Outcome
 
 Paint = Callable[[str, str], str]
@@ -23,27 +23,28 @@ def render(outcome: Outcome, *, colour: bool = False, everything: bool = False) 
     """The text. With `everything` harmless and unstable findings are listed one by one, else counted and named."""
     there, back = outcome
     paint = _painter(colour)
-    lines = [paint(verdict(there), _BOLD), f"  from {there.source}", f"  to   {there.destination}"]
-    lines += [f"  it would say: {text}" for text in there.words]
+    lines = [paint(verdict(there), _BOLD), f"  from {printable(there.source)}"]
+    lines.append(f"  to   {printable(there.destination)}")
+    lines += [f"  it would say: {printable(text)}" for text in there.words]
     lines.append(f"the way back: {verdict(back)}")
-    lines += [f"  it would say: {text}" for text in back.words]
+    lines += [f"  it would say: {printable(text)}" for text in back.words]
     for kind, heading in _HEADINGS.items():
         rows = there.of(kind)
         if not rows:
             continue
         if kind is Kind.HARMLESS and not everything:
-            lines += ["", *_wrapped(f"harmless ({len(rows)}):", [one.difference.path for one in rows])]
+            lines += ["", *_wrapped(f"harmless ({len(rows)}):", [printable(one.difference.path) for one in rows])]
             continue
         lines += ["", paint(heading, _BOLD)]
         for why, group in groupby(rows, key=lambda one: one.why):
             for one in group:
                 lines += _row(one, paint)
-            lines += [f"      {why}"] if why else []
+            lines += [f"      {printable(why)}"] if why else []
     lines += _unstable(there.of(Kind.UNSTABLE), everything)
     lines += _only_back(there, back, paint)
     lines += _ignored([*there.ignored, *back.ignored])
     if there.notes:
-        lines += ["", *(f"note: {text}" for text in there.notes)]
+        lines += ["", *(f"note: {printable(text)}" for text in there.notes)]
     return "\n".join(lines) + "\n"
 
 
@@ -57,13 +58,14 @@ def _painter(colour: bool) -> Paint:
 def verdict(answer: Answer) -> str:
     """The verdict on one direction, in one line."""
     rejected, visible = (len(answer.of(kind)) for kind in (Kind.REJECTED, Kind.VISIBLE))
+    vmm = printable(answer.vmm)
     if rejected:
-        return f"cannot migrate below {answer.vmm}: {_count(rejected, 'difference')} rejected"
+        return f"cannot migrate below {vmm}: {_count(rejected, 'difference')} rejected"
     if visible:
-        return f"can migrate below {answer.vmm}, and the guest sees {_count(visible, 'change')}"
+        return f"can migrate below {vmm}, and the guest sees {_count(visible, 'change')}"
     if answer.of(Kind.UNSTABLE):
-        return f"can migrate below {answer.vmm}, today: compared fields change by themselves"
-    return f"can migrate below {answer.vmm}"
+        return f"can migrate below {vmm}, today: compared fields change by themselves"
+    return f"can migrate below {vmm}"
 
 
 def _count(number: int, noun: str) -> str:
@@ -73,20 +75,20 @@ def _count(number: int, noun: str) -> str:
 def _row(one: Finding, paint: Paint) -> list[str]:
     difference = one.difference
     place = "" if difference.offset is None else f" at {difference.offset:#x}"
-    lines = [f"  {difference.path}{place}: {difference.title}"]
+    lines = [printable(f"  {difference.path}{place}: {difference.title}")]
     if difference.left == difference.right:
-        lines.append(f"      {difference.left}")
+        lines.append(f"      {printable(difference.left)}")
     else:
         for sign, value, span, style in (
             ("-", difference.left, difference.left_span, _RED),
             ("+", difference.right, difference.right_span, _GREEN),
         ):
-            lines.append(paint(f"    {sign} {value or '(none)'}", style) + _where(span))
+            lines.append(paint(f"    {sign} {printable(value) or '(none)'}", style) + _where(span))
     return lines
 
 
 def _where(span: Span | None) -> str:
-    return f"  ({span.path}:{span.line})" if span is not None and span.width else ""
+    return f"  ({printable(span.path)}:{span.line})" if span is not None and span.width else ""
 
 
 def _unstable(rows: list[Finding], everything: bool) -> list[str]:
@@ -96,7 +98,7 @@ def _unstable(rows: list[Finding], everything: bool) -> list[str]:
         found = sorted(group, key=lambda one: one.difference.offset or 0)
         if everything:
             lines += ["", f"unstable: {why}"]
-            lines += [f"  {one.difference.path}: {one.difference.left}" for one in found]
+            lines += [printable(f"  {one.difference.path}: {one.difference.left}") for one in found]
         else:
             lines += ["", *_wrapped(f"unstable ({len(found)}), {why}:", _registers(found))]
     return lines
@@ -104,7 +106,7 @@ def _unstable(rows: list[Finding], everything: bool) -> list[str]:
 
 def _registers(rows: Iterable[Finding]) -> list[str]:
     """`structure.register` of each, once."""
-    return [*dict.fromkeys(".".join(one.difference.path.split(".")[:2]) for one in rows)]
+    return [*dict.fromkeys(printable(".".join(one.difference.path.split(".")[:2])) for one in rows)]
 
 
 def rejected_back_only(there: Answer, back: Answer) -> list[Finding]:
@@ -126,7 +128,7 @@ def _only_back(there: Answer, back: Answer, paint: Paint) -> list[str]:
 def _ignored(rows: list[Finding]) -> list[str]:
     if not rows:
         return []
-    texts = dict.fromkeys(f"  {one.difference.path} ({one.kind}), by {one.ignored}" for one in rows)
+    texts = dict.fromkeys(printable(f"  {one.difference.path} ({one.kind}), by {one.ignored}") for one in rows)
     return ["", "ignored", *texts]
 
 
