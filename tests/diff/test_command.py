@@ -144,3 +144,16 @@ def test_names_and_reasons_move_no_cursor(tmp_path: Path) -> None:
     document = json.loads(diff(*arguments, "--format", "json").stdout)
     Draft202012Validator(json.loads(diff_schema())).validate(document)
     assert all(char.isprintable() for char in document["there"]["source"])
+
+
+def test_a_prediction_stays_below_its_stack(tmp_path: Path) -> None:
+    """Bytes and masks are those of the stack that it was made for: no other one answers for it."""
+    path = tmp_path / "igb.json"
+    made = ["predict", IGB, "--stack", "linux-7.2/cloud-hypervisor-53.0", "-o", str(path)]
+    assert CliRunner().invoke(app, made).exit_code == 0
+    assert diff(str(path), str(path)).exit_code == 0
+    assert diff(str(path), str(path), "--stack", "linux-7.2/cloud-hypervisor-53.0").exit_code == 0
+    other = diff(str(path), str(path), "--stack", "linux-7.2/qemu-11.1")
+    assert other.exit_code == 2 and "was predicted below" in other.stderr
+    for option in ("--src-slot", "--dst-slot"):
+        assert diff(str(path), str(path), option, "01:00.0").exit_code == 2

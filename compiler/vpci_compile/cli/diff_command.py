@@ -118,15 +118,15 @@ def _raw(source: tuple[Path, str | None], destination: tuple[Path, str | None], 
 def _side(path: Path, slot: str | None, option: str, below: Below) -> Side | Probed:
     from .. import api
 
-    probed = api.machine(path)
-    if probed is not None:
-        return probed
-    if slot is not None and api.is_layout(path):
-        raise typer.BadParameter(f"'{path}' is a layout: it has one function", param_hint=option)
-    try:
-        return api.side(path, slot, below)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--stack, --option") from None
+    found: Side | Probed | None = api.machine(path)
+    if found is None:
+        try:
+            found = api.side(path, slot, below)
+        except ValueError as error:
+            raise typer.BadParameter(str(error), param_hint="--stack, --option") from None
+    if slot is not None and getattr(found, "capture", None) is None:
+        raise typer.BadParameter(f"'{path}' is no capture: there is nothing to choose from", param_hint=option)
+    return found
 
 
 def _accepted(ignore: list[str] | None, policy: Path | None) -> list[Accepted]:

@@ -68,13 +68,15 @@ def of_document(read: Document, name: str, below: str, options: Mapping[str, str
     """The side of a JSON document: a layout's function, or a prediction.
 
     Raises:
-        ValueError: no such stack.
+        ValueError: no such stack, or not the one of the prediction.
     """
     if not read.stack:
         return of_layout(read.function, name, below, options)
-    function = read.function
+    function, parsed = read.function, stack.parse(below)
+    if parsed != stack.parse(read.stack):
+        raise ValueError(f"{name} was predicted below {read.stack}: below {below} it is another function")
     known = b"\xff" * function.config.size
-    return Side(name, function, stack.parse(below), read.check, known, function, options=options)
+    return Side(name, function, parsed, read.check, known, function, options=options)
 
 
 def of_capture(read: Capture, name: str, below: str, place: Place, options: Mapping[str, str]) -> Side:
