@@ -25,6 +25,8 @@ from vpci_compile.stack.chains import standard_chain
 
 from .hosts_of import OWN, ROOT, host, own, put, text, unit
 
+EXTENDED = 0x100  # where the extended capabilities begin
+
 SCHEMA = ROOT / "schemas/fleet.schema.json"
 
 
@@ -117,13 +119,30 @@ def test_units_are_a_family_and_reach_nobody(run: Run, tmp_path: Path) -> None:
 
 
 def test_a_way_can_be_open_in_one_direction(run: Run, tmp_path: Path) -> None:
-    """Of a function without MSI's masks QEMU compares less: the destination alone decides."""
-    data = own("nvme")
-    hidden = put(data, 0x34, "00")  # no capability list: nothing but the header is compared
-    host(tmp_path, 1, data)
-    host(tmp_path, 2, put(hidden, 0x06, "00"))
-    (model,) = document(run(".", "--format", "json", "--place", "conventional"))["models"]
-    assert len(model["families"]) == 2
+    """The destination alone decides: QEMU compares an extended capability at 0x100 only where it has one itself."""
+    data = own("e1000e")
+    alone = put(data, EXTENDED, "01000200")  # AER, and nothing behind it
+    for number, one in enumerate((alone, alone, put(alone, EXTENDED, "00000000"))):
+        host(tmp_path, number, one)
+    (model,) = document(run(".", "--format", "json"))["models"]
+    with_aer, without = model["families"]
+    assert [way["refused"] for way in with_aer["ways"]] == [None]
+    (back,) = without["ways"]
+    assert back["refused"].startswith("get_pci_config_device: Bad config data: i=0x100 read: 0 device: 1 ")
+    said = run(".")
+    assert said.status == 1 and "1 can migrate to 2, not back, but a guest sees aer" in said.out
+
+
+def test_a_file_that_goes_away_while_the_fleet_is_read(tmp_path: Path) -> None:
+    """It is named, and the rest is answered."""
+    files = [host(tmp_path, number, nvme()) for number in range(3)]
+
+    def gone(number: int, path: str) -> None:
+        files[1].unlink(missing_ok=True)
+
+    found = api.fleet([tmp_path], progress=gone)
+    assert [(one.code, one.span.path) for one in found.problems] == [("VPCI1001", str(files[1]))]
+    assert found.functions == 2 and not found.fine
 
 
 def test_csv_has_a_row_for_each_function(run: Run, tmp_path: Path) -> None:
