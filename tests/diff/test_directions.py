@@ -80,9 +80,9 @@ def test_the_verdict_is_that_of_the_rule(dice: random.Random) -> None:
     """get_pci_config_device, told of each byte: what it refuses stops a migration, in its words, wherever it is."""
     for source, destination in pairs(dice):
         ours, theirs = source.check, destination.check
-        if ours is None or theirs is None or len(ours.config) != len(theirs.config):
+        if ours is None or theirs is None:
             continue
         found = api.migration(source, destination).there
         refused = [*incoming.refused(theirs, ours.config)]
-        assert found.accepted == (not refused)
+        assert found.accepted == (not refused and len(ours.config) == len(theirs.config))
         assert found.words == tuple(incoming.words(theirs, ours.config, at) for at in refused[:1])

@@ -131,10 +131,11 @@ def _known(source: Side, destination: Side) -> int:
 
 def _refused(check: Check | None, source: Side) -> int:
     """The bits that the destination refuses."""
-    stream = _sent(source)
-    if check is None or len(stream) != len(check.config):
+    if check is None:
         return 0
-    return (_number(stream) ^ _number(check.config)) & _number(check.compared)
+    # Of two lengths the bytes that both have are compared before anything is missing, or is too much.
+    size = min(len(stream := _sent(source)), len(check.config))
+    return (_number(stream[:size]) ^ _number(check.config[:size])) & _number(check.compared[:size])
 
 
 def _settled(function: Function) -> int:

@@ -31,8 +31,11 @@ class Check(NamedTuple):
 
 
 def refused(check: Check, stream: bytes) -> Iterator[int]:
-    """The offsets of those bytes of `stream`, a source's space, that `check` does not take, lowest first."""
-    rows = zip(stream, check.config, check.compared, strict=True)
+    """The offsets of those bytes of `stream`, a source's space, that `check` does not take, lowest first.
+
+    Where the spaces have two lengths, it is about the bytes that both have.
+    """
+    rows = zip(stream, check.config, check.compared, strict=False)
     return (offset for offset, (read, device, compared) in enumerate(rows) if (read ^ device) & compared)
 
 
