@@ -281,7 +281,7 @@ def explain(
     ],
     offset: Annotated[
         str | None,
-        typer.Argument(metavar="OFFSET", help="A byte, 0x68, or a name, pcie.devctl."),
+        typer.Argument(metavar="OFFSET", help="A byte, 0x68, or a name, pcie.devctl; of a machine gpu0, node3."),
     ] = None,
     slot: SlotOption = None,
     stack: BelowOption = None,
@@ -296,14 +296,21 @@ def explain(
     Examples:
       vpci-compile explain nvidia/gh200 0x68
       vpci-compile explain host.lspci pcie.devctl --stack linux-7.2/qemu-11.1
+      vpci-compile explain machines/gh200 gpu0
       vpci-compile explain VPCI1304
     """
     if re.fullmatch(r"(?i)VPCI[0-9]{1,4}", what) and not Path(what).exists():
         say(_page(what.upper()))
         return
+    from .. import api
     from ..emit import explain as explanation
     from ..emit import prediction_text
 
+    if api.is_machine(what):
+        from .machine_commands import explain_machine
+
+        explain_machine(Path(what), offset)
+        return
     if offset is None:
         raise typer.BadParameter("say which byte: vpci-compile explain FILE 0x68", param_hint="OFFSET")
     function, device, changes = _seen(Path(what), slot, stack, place, option)

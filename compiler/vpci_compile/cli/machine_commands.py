@@ -51,3 +51,20 @@ def show_machine(layout: Path) -> None:
     compiled = api.load_machine(layout)
     complain(compiled.diagnostics)
     say(machine_text.render(compiled.system))
+
+
+def explain_machine(layout: Path, name: str | None) -> None:
+    """Explain where a part of a machine is, and why."""
+    from .. import api
+    from ..diagnostics import nearest
+    from ..emit import machine_explain
+
+    compiled = api.load_machine(layout)
+    complain(compiled.diagnostics)
+    known = machine_explain.names(compiled.system)
+    if name is None or name not in known:
+        near = nearest(name or "", known)
+        way_out = f"did you mean '{near[0]}'?" if near else f"its parts: {', '.join(known)}"
+        message = f"there is no part '{name}' in this machine" if name else "say which part"
+        raise typer.BadParameter(f"{message}; {way_out}", param_hint="OFFSET")
+    say(machine_explain.explain(compiled.system, name))

@@ -52,9 +52,9 @@ def check_machine(system: System, options: Options, report: Report) -> None:
 
 def machine_artifacts(system: System, options: Options, report: Report) -> list[Artifact]:
     """Every file that the machine gives, named after it. Raises as `artifacts`."""
-    from . import machine_image, machine_libvirt, machine_qemu, machine_readconfig, machine_tables
+    from . import machine_header, machine_image, machine_libvirt, machine_qemu, machine_readconfig, machine_tables
 
-    emitters = [machine_image.emit, machine_tables.emit]
+    emitters = [machine_image.emit, machine_tables.emit, machine_header.emit]
     check_machine(system, options, report)
     if system.machine.vmm.name == "qemu":
         emitters += [machine_qemu.emit, machine_libvirt.emit, machine_readconfig.emit]
