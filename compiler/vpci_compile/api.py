@@ -285,6 +285,13 @@ def migration(source: Side | Probed, destination: Side | Probed, accepted: Seque
     raise ValueError("one side is a machine that 'probe' asked about, and the other a function")
 
 
+def migration_of_machines(source: StrPath, destination: StrPath, accepted: Sequence[Accepted] = ()) -> Outcome:
+    """Whether a machine of one layout can be migrated to where one of another was built, and back."""
+    from .host import systems
+
+    return systems.outcome(load_machine(source).system, load_machine(destination).system, accepted)
+
+
 def compare(left: Function, right: Function) -> list[Difference]:
     """The differences between the contracts of two functions; empty when the contracts are equal."""
     from . import diff as differ

@@ -295,7 +295,6 @@ def explain(
     \b
     Examples:
       vpci-compile explain nvidia/gh200 0x68
-      vpci-compile explain host.lspci pcie.devctl --stack linux-7.2/qemu-11.1
       vpci-compile explain machines/gh200 gpu0
       vpci-compile explain VPCI1304
     """

@@ -12,6 +12,7 @@ from .outcome import NO, Format, State, colours, complain, say
 
 if TYPE_CHECKING:
     from ..api import Below
+    from ..diagnostics import Diagnostic
     from ..diff import Outcome
     from ..host.machines import Probed
     from ..host.policy import Accepted
@@ -68,11 +69,16 @@ def diff(
       vpci-compile diff a.capture b.capture --ignore dsn --format json
     """
     from .. import api
-    from ..emit import migration_json, migration_text
 
     State.format = format
     if raw:
         _raw((source, src_slot), (destination, dst_slot), format)
+        return
+    machines = [api.is_machine(path) for path in (source, destination)]
+    if any(machines) and not all(machines):
+        raise typer.BadParameter("one side is a machine layout, and the other is none", param_hint="SRC, DST")
+    if all(machines):
+        _told(api.migration_of_machines(source, destination, _accepted(ignore, policy)), [], everything, strict)
         return
     words = options_of(option)
     ours = _side(source, src_slot, "--src-slot", api.Below(stack, place.value, words))
@@ -80,9 +86,16 @@ def diff(
     theirs = _side(destination, dst_slot, "--dst-slot", others)
     found = answered(ours, theirs, _accepted(ignore, policy))
     said = [one for side in (ours, theirs) for one in getattr(side, "diagnostics", ())]
-    if format is Format.JSON:
+    _told(found, said, everything, strict)
+
+
+def _told(found: Outcome, said: list[Diagnostic], everything: bool, strict: bool) -> None:
+    """The answer in the form that is asked for, and the exit status."""
+    from ..emit import migration_json, migration_text
+
+    if State.format is Format.JSON:
         say(migration_json.render(found))
-    elif format is Format.SARIF:
+    elif State.format is Format.SARIF:
         complain([*said, *migration_json.diagnostics(found.there)])
     else:
         complain(said)

@@ -13,8 +13,9 @@ from .node_map_text import size
 
 def names(system: System) -> list[str]:
     """What `explain` knows: buses, ports and functions by their names, and nodes (`node3`) by proximity domain."""
-    parts = [*system.buses, *system.ports, *system.devices]
-    return [ROOT, *(one.name for one in parts), *(f"node{number}" for number in range(len(system.machine.nodes)))]
+    parts = [one.name for one in system.buses] + [one.name for one in system.ports]
+    parts += [one.name for one in system.devices]
+    return [ROOT, *parts, *(f"node{number}" for number in range(len(system.machine.nodes)))]
 
 
 def explain(system: System, name: str) -> str:
