@@ -101,7 +101,14 @@ QEMU = {  # what such a layout would come to on the command line
         "Only PCI/PCIe bridges",
     ),
     "node of a bus": (
-        ["-object", "memory-backend-ram,id=m,size=256M", "-numa", "node,memdev=m", "-device", "pxb-pcie,id=b,bus=pcie.0,bus_nr=5,numa_node=1"],
+        [
+            "-object",
+            "memory-backend-ram,id=m,size=256M",
+            "-numa",
+            "node,memdev=m",
+            "-device",
+            "pxb-pcie,id=b,bus=pcie.0,bus_nr=5,numa_node=1",
+        ],
         "Illegal numa node",
     ),
     "beside a single function": (

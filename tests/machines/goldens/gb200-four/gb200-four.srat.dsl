@@ -1,0 +1,570 @@
+/*
+ * System Resource Affinity Table (ACPI 6.6 5.2.16)
+ *
+ *     iasl -z THIS-FILE
+ *     iasl -z -D OLD_IASL THIS-FILE     (20200925, Debian 12)
+ *
+ * With -z (keep the creator's id) both give the same bytes as the .aml beside this file.
+ * Numbers are hexadecimal.
+ */
+
+                   Signature : "SRAT"    // System Resource Affinity Table
+                Table Length : 00000510    // 1296 bytes
+                    Revision : 03
+                    Checksum : 47    // the sum of all bytes is 0 modulo 256
+                      Oem ID : "BOCHS "
+                Oem Table ID : "BXPC    "
+                Oem Revision : 00000001
+             Asl Compiler ID : "BXPC"
+       Asl Compiler Revision : 00000001
+
+              Table Revision : 00000001
+                    Reserved : 0000000000000000
+
+               Subtable Type : 03 [GICC Affinity]
+                      Length : 12
+
+            Proximity Domain : 00000000
+          Acpi Processor UID : 00000000
+       Flags (decoded below) : 00000001
+                     Enabled : 1
+                Clock Domain : 00000000
+
+               Subtable Type : 03 [GICC Affinity]
+                      Length : 12
+
+            Proximity Domain : 00000000
+          Acpi Processor UID : 00000001
+       Flags (decoded below) : 00000001
+                     Enabled : 1
+                Clock Domain : 00000000
+
+               Subtable Type : 03 [GICC Affinity]
+                      Length : 12
+
+            Proximity Domain : 00000000
+          Acpi Processor UID : 00000002
+       Flags (decoded below) : 00000001
+                     Enabled : 1
+                Clock Domain : 00000000
+
+               Subtable Type : 03 [GICC Affinity]
+                      Length : 12
+
+            Proximity Domain : 00000000
+          Acpi Processor UID : 00000003
+       Flags (decoded below) : 00000001
+                     Enabled : 1
+                Clock Domain : 00000000
+
+               Subtable Type : 03 [GICC Affinity]
+                      Length : 12
+
+            Proximity Domain : 00000001
+          Acpi Processor UID : 00000004
+       Flags (decoded below) : 00000001
+                     Enabled : 1
+                Clock Domain : 00000000
+
+               Subtable Type : 03 [GICC Affinity]
+                      Length : 12
+
+            Proximity Domain : 00000001
+          Acpi Processor UID : 00000005
+       Flags (decoded below) : 00000001
+                     Enabled : 1
+                Clock Domain : 00000000
+
+               Subtable Type : 03 [GICC Affinity]
+                      Length : 12
+
+            Proximity Domain : 00000001
+          Acpi Processor UID : 00000006
+       Flags (decoded below) : 00000001
+                     Enabled : 1
+                Clock Domain : 00000000
+
+               Subtable Type : 03 [GICC Affinity]
+                      Length : 12
+
+            Proximity Domain : 00000001
+          Acpi Processor UID : 00000007
+       Flags (decoded below) : 00000001
+                     Enabled : 1
+                Clock Domain : 00000000
+
+               Subtable Type : 01 [Memory Affinity]
+                      Length : 28
+
+            Proximity Domain : 00000000
+                   Reserved1 : 0000
+                Base Address : 0000000040000000
+              Address Length : 0000000200000000
+                   Reserved2 : 00000000
+       Flags (decoded below) : 00000001
+                     Enabled : 1
+               Hot Pluggable : 0
+                Non-Volatile : 0
+                   Reserved3 : 0000000000000000
+
+               Subtable Type : 01 [Memory Affinity]
+                      Length : 28
+
+            Proximity Domain : 00000001
+                   Reserved1 : 0000
+                Base Address : 0000000240000000
+              Address Length : 0000000200000000
+                   Reserved2 : 00000000
+       Flags (decoded below) : 00000001
+                     Enabled : 1
+               Hot Pluggable : 0
+                Non-Volatile : 0
+                   Reserved3 : 0000000000000000
+
+               Subtable Type : 05 [Generic Initiator Affinity]
+                      Length : 20
+
+                   Reserved1 : 00
+          Device Handle Type : 01
+            Proximity Domain : 00000016
+               Device Handle : 00 00 42 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:42:00.0
+       Flags (decoded below) : 00000001
+                     Enabled : 1
+#ifndef OLD_IASL
+  Architectural Transactions : 0
+#endif
+                   Reserved2 : 00000000
+
+               Subtable Type : 05 [Generic Initiator Affinity]
+                      Length : 20
+
+                   Reserved1 : 00
+          Device Handle Type : 01
+            Proximity Domain : 0000000C
+               Device Handle : 00 00 22 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:22:00.0
+       Flags (decoded below) : 00000001
+                     Enabled : 1
+#ifndef OLD_IASL
+  Architectural Transactions : 0
+#endif
+                   Reserved2 : 00000000
+
+               Subtable Type : 05 [Generic Initiator Affinity]
+                      Length : 20
+
+                   Reserved1 : 00
+          Device Handle Type : 01
+            Proximity Domain : 0000001B
+               Device Handle : 00 00 62 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:62:00.0
+       Flags (decoded below) : 00000001
+                     Enabled : 1
+#ifndef OLD_IASL
+  Architectural Transactions : 0
+#endif
+                   Reserved2 : 00000000
+
+               Subtable Type : 05 [Generic Initiator Affinity]
+                      Length : 20
+
+                   Reserved1 : 00
+          Device Handle Type : 01
+            Proximity Domain : 00000002
+               Device Handle : 00 00 02 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:02:00.0
+       Flags (decoded below) : 00000001
+                     Enabled : 1
+#ifndef OLD_IASL
+  Architectural Transactions : 0
+#endif
+                   Reserved2 : 00000000
+
+               Subtable Type : 05 [Generic Initiator Affinity]
+                      Length : 20
+
+                   Reserved1 : 00
+          Device Handle Type : 01
+            Proximity Domain : 00000008
+               Device Handle : 00 00 02 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:02:00.0
+       Flags (decoded below) : 00000001
+                     Enabled : 1
+#ifndef OLD_IASL
+  Architectural Transactions : 0
+#endif
+                   Reserved2 : 00000000
+
+               Subtable Type : 05 [Generic Initiator Affinity]
+                      Length : 20
+
+                   Reserved1 : 00
+          Device Handle Type : 01
+            Proximity Domain : 00000021
+               Device Handle : 00 00 62 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:62:00.0
+       Flags (decoded below) : 00000001
+                     Enabled : 1
+#ifndef OLD_IASL
+  Architectural Transactions : 0
+#endif
+                   Reserved2 : 00000000
+
+               Subtable Type : 05 [Generic Initiator Affinity]
+                      Length : 20
+
+                   Reserved1 : 00
+          Device Handle Type : 01
+            Proximity Domain : 00000017
+               Device Handle : 00 00 42 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:42:00.0
+       Flags (decoded below) : 00000001
+                     Enabled : 1
+#ifndef OLD_IASL
+  Architectural Transactions : 0
+#endif
+                   Reserved2 : 00000000
+
+               Subtable Type : 05 [Generic Initiator Affinity]
+                      Length : 20
+
+                   Reserved1 : 00
+          Device Handle Type : 01
+            Proximity Domain : 0000000D
+               Device Handle : 00 00 22 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:22:00.0
+       Flags (decoded below) : 00000001
+                     Enabled : 1
+#ifndef OLD_IASL
+  Architectural Transactions : 0
+#endif
+                   Reserved2 : 00000000
+
+               Subtable Type : 05 [Generic Initiator Affinity]
+                      Length : 20
+
+                   Reserved1 : 00
+          Device Handle Type : 01
+            Proximity Domain : 00000003
+               Device Handle : 00 00 02 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:02:00.0
+       Flags (decoded below) : 00000001
+                     Enabled : 1
+#ifndef OLD_IASL
+  Architectural Transactions : 0
+#endif
+                   Reserved2 : 00000000
+
+               Subtable Type : 05 [Generic Initiator Affinity]
+                      Length : 20
+
+                   Reserved1 : 00
+          Device Handle Type : 01
+            Proximity Domain : 0000001C
+               Device Handle : 00 00 62 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:62:00.0
+       Flags (decoded below) : 00000001
+                     Enabled : 1
+#ifndef OLD_IASL
+  Architectural Transactions : 0
+#endif
+                   Reserved2 : 00000000
+
+               Subtable Type : 05 [Generic Initiator Affinity]
+                      Length : 20
+
+                   Reserved1 : 00
+          Device Handle Type : 01
+            Proximity Domain : 00000012
+               Device Handle : 00 00 42 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:42:00.0
+       Flags (decoded below) : 00000001
+                     Enabled : 1
+#ifndef OLD_IASL
+  Architectural Transactions : 0
+#endif
+                   Reserved2 : 00000000
+
+               Subtable Type : 05 [Generic Initiator Affinity]
+                      Length : 20
+
+                   Reserved1 : 00
+          Device Handle Type : 01
+            Proximity Domain : 00000009
+               Device Handle : 00 00 02 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:02:00.0
+       Flags (decoded below) : 00000001
+                     Enabled : 1
+#ifndef OLD_IASL
+  Architectural Transactions : 0
+#endif
+                   Reserved2 : 00000000
+
+               Subtable Type : 05 [Generic Initiator Affinity]
+                      Length : 20
+
+                   Reserved1 : 00
+          Device Handle Type : 01
+            Proximity Domain : 00000018
+               Device Handle : 00 00 42 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:42:00.0
+       Flags (decoded below) : 00000001
+                     Enabled : 1
+#ifndef OLD_IASL
+  Architectural Transactions : 0
+#endif
+                   Reserved2 : 00000000
+
+               Subtable Type : 05 [Generic Initiator Affinity]
+                      Length : 20
+
+                   Reserved1 : 00
+          Device Handle Type : 01
+            Proximity Domain : 0000000E
+               Device Handle : 00 00 22 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:22:00.0
+       Flags (decoded below) : 00000001
+                     Enabled : 1
+#ifndef OLD_IASL
+  Architectural Transactions : 0
+#endif
+                   Reserved2 : 00000000
+
+               Subtable Type : 05 [Generic Initiator Affinity]
+                      Length : 20
+
+                   Reserved1 : 00
+          Device Handle Type : 01
+            Proximity Domain : 00000004
+               Device Handle : 00 00 02 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:02:00.0
+       Flags (decoded below) : 00000001
+                     Enabled : 1
+#ifndef OLD_IASL
+  Architectural Transactions : 0
+#endif
+                   Reserved2 : 00000000
+
+               Subtable Type : 05 [Generic Initiator Affinity]
+                      Length : 20
+
+                   Reserved1 : 00
+          Device Handle Type : 01
+            Proximity Domain : 0000001D
+               Device Handle : 00 00 62 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:62:00.0
+       Flags (decoded below) : 00000001
+                     Enabled : 1
+#ifndef OLD_IASL
+  Architectural Transactions : 0
+#endif
+                   Reserved2 : 00000000
+
+               Subtable Type : 05 [Generic Initiator Affinity]
+                      Length : 20
+
+                   Reserved1 : 00
+          Device Handle Type : 01
+            Proximity Domain : 00000013
+               Device Handle : 00 00 42 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:42:00.0
+       Flags (decoded below) : 00000001
+                     Enabled : 1
+#ifndef OLD_IASL
+  Architectural Transactions : 0
+#endif
+                   Reserved2 : 00000000
+
+               Subtable Type : 05 [Generic Initiator Affinity]
+                      Length : 20
+
+                   Reserved1 : 00
+          Device Handle Type : 01
+            Proximity Domain : 00000019
+               Device Handle : 00 00 42 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:42:00.0
+       Flags (decoded below) : 00000001
+                     Enabled : 1
+#ifndef OLD_IASL
+  Architectural Transactions : 0
+#endif
+                   Reserved2 : 00000000
+
+               Subtable Type : 05 [Generic Initiator Affinity]
+                      Length : 20
+
+                   Reserved1 : 00
+          Device Handle Type : 01
+            Proximity Domain : 0000000F
+               Device Handle : 00 00 22 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:22:00.0
+       Flags (decoded below) : 00000001
+                     Enabled : 1
+#ifndef OLD_IASL
+  Architectural Transactions : 0
+#endif
+                   Reserved2 : 00000000
+
+               Subtable Type : 05 [Generic Initiator Affinity]
+                      Length : 20
+
+                   Reserved1 : 00
+          Device Handle Type : 01
+            Proximity Domain : 0000001E
+               Device Handle : 00 00 62 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:62:00.0
+       Flags (decoded below) : 00000001
+                     Enabled : 1
+#ifndef OLD_IASL
+  Architectural Transactions : 0
+#endif
+                   Reserved2 : 00000000
+
+               Subtable Type : 05 [Generic Initiator Affinity]
+                      Length : 20
+
+                   Reserved1 : 00
+          Device Handle Type : 01
+            Proximity Domain : 00000005
+               Device Handle : 00 00 02 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:02:00.0
+       Flags (decoded below) : 00000001
+                     Enabled : 1
+#ifndef OLD_IASL
+  Architectural Transactions : 0
+#endif
+                   Reserved2 : 00000000
+
+               Subtable Type : 05 [Generic Initiator Affinity]
+                      Length : 20
+
+                   Reserved1 : 00
+          Device Handle Type : 01
+            Proximity Domain : 00000014
+               Device Handle : 00 00 42 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:42:00.0
+       Flags (decoded below) : 00000001
+                     Enabled : 1
+#ifndef OLD_IASL
+  Architectural Transactions : 0
+#endif
+                   Reserved2 : 00000000
+
+               Subtable Type : 05 [Generic Initiator Affinity]
+                      Length : 20
+
+                   Reserved1 : 00
+          Device Handle Type : 01
+            Proximity Domain : 0000000A
+               Device Handle : 00 00 22 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:22:00.0
+       Flags (decoded below) : 00000001
+                     Enabled : 1
+#ifndef OLD_IASL
+  Architectural Transactions : 0
+#endif
+                   Reserved2 : 00000000
+
+               Subtable Type : 05 [Generic Initiator Affinity]
+                      Length : 20
+
+                   Reserved1 : 00
+          Device Handle Type : 01
+            Proximity Domain : 00000010
+               Device Handle : 00 00 22 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:22:00.0
+       Flags (decoded below) : 00000001
+                     Enabled : 1
+#ifndef OLD_IASL
+  Architectural Transactions : 0
+#endif
+                   Reserved2 : 00000000
+
+               Subtable Type : 05 [Generic Initiator Affinity]
+                      Length : 20
+
+                   Reserved1 : 00
+          Device Handle Type : 01
+            Proximity Domain : 00000006
+               Device Handle : 00 00 02 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:02:00.0
+       Flags (decoded below) : 00000001
+                     Enabled : 1
+#ifndef OLD_IASL
+  Architectural Transactions : 0
+#endif
+                   Reserved2 : 00000000
+
+               Subtable Type : 05 [Generic Initiator Affinity]
+                      Length : 20
+
+                   Reserved1 : 00
+          Device Handle Type : 01
+            Proximity Domain : 0000001F
+               Device Handle : 00 00 62 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:62:00.0
+       Flags (decoded below) : 00000001
+                     Enabled : 1
+#ifndef OLD_IASL
+  Architectural Transactions : 0
+#endif
+                   Reserved2 : 00000000
+
+               Subtable Type : 05 [Generic Initiator Affinity]
+                      Length : 20
+
+                   Reserved1 : 00
+          Device Handle Type : 01
+            Proximity Domain : 00000015
+               Device Handle : 00 00 42 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:42:00.0
+       Flags (decoded below) : 00000001
+                     Enabled : 1
+#ifndef OLD_IASL
+  Architectural Transactions : 0
+#endif
+                   Reserved2 : 00000000
+
+               Subtable Type : 05 [Generic Initiator Affinity]
+                      Length : 20
+
+                   Reserved1 : 00
+          Device Handle Type : 01
+            Proximity Domain : 0000000B
+               Device Handle : 00 00 22 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:22:00.0
+       Flags (decoded below) : 00000001
+                     Enabled : 1
+#ifndef OLD_IASL
+  Architectural Transactions : 0
+#endif
+                   Reserved2 : 00000000
+
+               Subtable Type : 05 [Generic Initiator Affinity]
+                      Length : 20
+
+                   Reserved1 : 00
+          Device Handle Type : 01
+            Proximity Domain : 0000001A
+               Device Handle : 00 00 62 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:62:00.0
+       Flags (decoded below) : 00000001
+                     Enabled : 1
+#ifndef OLD_IASL
+  Architectural Transactions : 0
+#endif
+                   Reserved2 : 00000000
+
+               Subtable Type : 05 [Generic Initiator Affinity]
+                      Length : 20
+
+                   Reserved1 : 00
+          Device Handle Type : 01
+            Proximity Domain : 00000011
+               Device Handle : 00 00 22 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:22:00.0
+       Flags (decoded below) : 00000001
+                     Enabled : 1
+#ifndef OLD_IASL
+  Architectural Transactions : 0
+#endif
+                   Reserved2 : 00000000
+
+               Subtable Type : 05 [Generic Initiator Affinity]
+                      Length : 20
+
+                   Reserved1 : 00
+          Device Handle Type : 01
+            Proximity Domain : 00000007
+               Device Handle : 00 00 02 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:02:00.0
+       Flags (decoded below) : 00000001
+                     Enabled : 1
+#ifndef OLD_IASL
+  Architectural Transactions : 0
+#endif
+                   Reserved2 : 00000000
+
+               Subtable Type : 05 [Generic Initiator Affinity]
+                      Length : 20
+
+                   Reserved1 : 00
+          Device Handle Type : 01
+            Proximity Domain : 00000020
+               Device Handle : 00 00 62 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:62:00.0
+       Flags (decoded below) : 00000001
+                     Enabled : 1
+#ifndef OLD_IASL
+  Architectural Transactions : 0
+#endif
+                   Reserved2 : 00000000
