@@ -138,7 +138,8 @@ def _side(path: Path, slot: str | None, option: str, below: Below) -> Side | Pro
         except ValueError as error:
             raise typer.BadParameter(str(error), param_hint="--stack, --option") from None
     if slot is not None and getattr(found, "capture", None) is None:
-        raise typer.BadParameter(f"'{path}' is no capture: there is nothing to choose from", param_hint=option)
+        what = "a layout" if api.is_layout(path) else "no capture"
+        raise typer.BadParameter(f"'{path}' is {what}: it has one function", param_hint=option)
     return found
 
 
