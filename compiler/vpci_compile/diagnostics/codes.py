@@ -189,6 +189,7 @@ _CODES = (
     Code("VPCI1967", "machine type that the VMM has not"),
     Code("VPCI1970", "machine that a configuration has no words for", "warning"),
     Code("VPCI1971", "text that a configuration cannot hold"),
+    Code("VPCI1972", "choice that is the VMM's own", "warning"),
     Code("VPCI1990", "processors that are not as many as their parts"),
     Code("VPCI1991", "memory whose place depends on who made the processors"),
     Code("VPCI1992", "name that another part has"),

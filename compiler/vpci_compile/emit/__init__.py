@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from ..diagnostics import Report
@@ -48,6 +50,13 @@ def check_machine(system: System, options: Options, report: Report) -> None:
         if not report.failed:
             machine_libvirt.check(system, options, report)
             machine_readconfig.check(system, options, report)
+    else:
+        _other_vmm(system.machine.vmm.name).check(system, options, report)
+
+
+def _other_vmm(name: str) -> ModuleType:
+    """The emitter for a VMM that is not QEMU: it has `check` and `emit`."""
+    return import_module(f".machine_{name.replace('-', '_')}", __name__)
 
 
 def machine_artifacts(system: System, options: Options, report: Report) -> list[Artifact]:
@@ -58,6 +67,8 @@ def machine_artifacts(system: System, options: Options, report: Report) -> list[
     check_machine(system, options, report)
     if system.machine.vmm.name == "qemu":
         emitters += [machine_qemu.emit, machine_libvirt.emit, machine_readconfig.emit]
+    else:
+        emitters.append(_other_vmm(system.machine.vmm.name).emit)
     report.stop_on_errors()
     return [artifact for emit in emitters for artifact in emit(system, options)]
 

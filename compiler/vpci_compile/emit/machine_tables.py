@@ -1,11 +1,11 @@
 """The ACPI tables of a machine: SRAT, SLIT and HMAT as bytes and as source for iasl, and an SSDT for its GPUs.
 
-Of QEMU's machines they are what that QEMU makes by itself, byte for byte; of other VMMs, those that ACPI 6.6 says.
+They are what that QEMU makes by itself, byte for byte. Of other VMMs there are none: where they put RAM is not known.
 """
 
 from __future__ import annotations
 
-from ..acpi import qemu, source, specified, ssdt
+from ..acpi import qemu, source, ssdt
 from ..acpi.structures import Table, encode
 from ..ir.topology import System
 from .artifact import Artifact, Options
@@ -15,9 +15,9 @@ _MAX_GPUS = 16  # their names have one hex digit
 
 
 def tables(system: System) -> list[Table]:
-    """The tables in the dialect of the machine's VMM."""
+    """The tables of a machine of QEMU's; none of another VMM's."""
     machine = system.machine
-    return qemu.tables(machine) if machine.vmm.name == _QEMU else specified.tables(machine)
+    return qemu.tables(machine) if machine.vmm.name == _QEMU else []
 
 
 def emit(system: System, options: Options) -> list[Artifact]:
