@@ -1,7 +1,8 @@
 """A machine of QEMU's as libvirt domain XML: the whole domain, and its devices alone.
 
 What libvirt has no element for is an override of a property of the device. Of PCI addresses a `bus` is the index of a
-controller here, not a bus number. Elements and what they come to were compared with `virsh domxml-to-native` of 12.8.0.
+controller here, not a bus number. Some elements were tried with
+`virsh domxml-to-native` of 12.8.0; whole domains are judged by libvirt's schema alone.
 """
 
 from __future__ import annotations
