@@ -195,7 +195,7 @@ def test_explain_of_a_byte_and_of_a_code(run: Run) -> None:
 
 @pytest.mark.parametrize("code", [code for code in REGISTRY if (ROOT / f"docs/errors/{code}.md").exists()])
 def test_every_code_has_a_page_that_explain_shows(code: str) -> None:
-    from vpci_compile.cli.app import _page
+    from vpci_compile.cli.show_commands import _page
 
     assert _page(code).startswith(f"# {code}: ")
 

@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from .app import _FUNCTION, OptionsOption, PlaceOption, SlotOption, Where, _Command, _seen, app, options_of
+from .app import _FUNCTION, OptionsOption, PlaceOption, SlotOption, Where, _Command, app, options_of
 from .diff_command import _accepted, _side, answered
 from .outcome import complain, say
+from .show_commands import _seen
 
 
 @app.command(cls=_Command, short_help="Write a page about a function, or about a migration.")

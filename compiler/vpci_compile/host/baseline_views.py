@@ -9,11 +9,11 @@ from typing import NamedTuple
 from .. import capture
 from ..diagnostics import Report
 from ..ir import ROM_INDEX, Bar, BarKind, Function, Kind
-from ..stack import Place, Prediction, Stack
+from ..stack import Place, Prediction, Stack, captured
 from ..stack.qemu_facts import qemu
 from . import needs
 from .baseline_inputs import Host, Unusable
-from .predict import described, tell
+from .predict import described
 from .realize import ID_OPTIONS
 
 _ATS = 0x000F
@@ -84,7 +84,7 @@ class Looker:
     def look(self, host: Host, options: Mapping[str, str]) -> View | Unusable:
         """What a guest finds of `host` with these `options`, which the user's are among."""
         setting, read = self.setting, host.capture
-        prediction = tell(read, host.bars, setting.stack.name, setting.place, options)
+        prediction = captured.foretell(read, host.bars, setting.stack.name, setting.place, options)
         report = Report()
         for one in prediction.refusals:
             message = f"{setting.stack.name} does not show this function: {one.message}"

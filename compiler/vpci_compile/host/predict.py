@@ -106,19 +106,7 @@ def foretell(
     Raises:
         ValueError: no such stack or option.
     """
-    return tell(device.capture, device.hardware.bars, name, place, options, pasid)
-
-
-def tell(
-    read: Capture,
-    bars: tuple[Bar, ...],
-    name: str,
-    place: Place,
-    options: Mapping[str, str],
-    pasid: Pasid | None = None,
-) -> Prediction:
-    """The same of a capture that nobody made a layout of; `bars` are those of `capture.bars`."""
-    return captured.foretell(read, bars, name, place, options, pasid)
+    return captured.foretell(device.capture, device.hardware.bars, name, place, options, pasid)
 
 
 def predicted_function(device: Device, prediction: Prediction) -> Function:
