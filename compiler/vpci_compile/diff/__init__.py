@@ -1,6 +1,6 @@
 """Comparing two functions."""
 
 from .answer import Answer, Finding, Kind, Outcome
-from .compare import Difference, compare, compare_bits, value_text
+from .compare import NOT_STATED, Difference, compare, compare_bits, value_text
 
-__all__ = ["Answer", "Difference", "Finding", "Kind", "Outcome", "compare", "compare_bits", "value_text"]
+__all__ = ["NOT_STATED", "Answer", "Difference", "Finding", "Kind", "Outcome", "compare", "compare_bits", "value_text"]

@@ -312,6 +312,8 @@ def _bars(left: Function, right: Function) -> Iterator[Difference]:
             )
 
 
+NOT_STATED = "not stated"
+"""A size that nobody says."""
 _TYPE_BITS = {"kind": 0x7, "prefetchable": 0x8}
 """The bits of a BAR's register that say an attribute (PCIe 6.0 7.5.1.2.1)."""
 _BAR_WORDS = {
@@ -337,7 +339,7 @@ def _bar_title(index: int) -> str:
 def _bar_word(name: str, value: object) -> str:
     if isinstance(value, int) and not isinstance(value, bool) and name in ("size", "length"):
         return f"{value:#x} bytes"
-    return "not stated" if value is None else str(value).lower()
+    return NOT_STATED if value is None else str(value).lower()
 
 
 def _bar_text(bar: Bar | None) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 
 from ..diagnostics import printable
+from ..diff import NOT_STATED
 from ..fleet import Family, FleetReport, Group, Member, ModelReport
 from ..fleet.groups import EXAMPLES
 from .prediction_text import PLACES
@@ -109,7 +110,8 @@ def _family(family: Family, paint: _Paint) -> Iterator[str]:
         place = "" if row.offset is None else f" {row.offset:#x}"
         by = f"  ({_BY[row.changes]})" if row.changes else ""
         here, largest = (_cut(text or "none", _WIDEST_VALUE) for text in (row.here, row.largest))
-        yield printable(f"     {row.path}{place}: {here}, not {largest} as in 1{by}")
+        other = f"{largest} in 1" if largest == NOT_STATED else f"not {largest} as in 1"
+        yield printable(f"     {row.path}{place}: {here}, {other}{by}")
     more = len(family.differences) - _SHOWN_FIELDS
     if more > 0:
         yield f"     and {_count(more, 'field')} more"
