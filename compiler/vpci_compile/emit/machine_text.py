@@ -20,7 +20,7 @@ def render(system: System) -> str:
     size = node_map_text.size
     lines = [
         f"{system.name}: {machine.architecture}, {vmm.name} {release}{kind}",
-        f"  {len(machine.cpus)} processors, {size(machine.memory)} of RAM"
+        f"  {len(machine.cpus)} processor{'' if len(machine.cpus) == 1 else 's'}, {size(machine.memory)} of RAM"
         + (f", {size(machine.hotplug)} to be plugged in" if machine.hotplug else ""),
         "",
         *_tree(system),
