@@ -157,3 +157,10 @@ def test_a_prediction_stays_below_its_stack(tmp_path: Path) -> None:
     assert other.exit_code == 2 and "was predicted below" in other.stderr
     for option in ("--src-slot", "--dst-slot"):
         assert diff(str(path), str(path), option, "01:00.0").exit_code == 2
+
+
+def test_a_field_that_nobody_has_is_said() -> None:
+    """A misspelt --ignore accepts nothing, and whoever wrote it must hear so."""
+    done = diff(IGB, IGB, "--ignore", "pcie.lnkst", "--ignore", "pcie.lnksta", "--ignore", "bar0.size")
+    assert "note: --ignore pcie.lnkst accepts nothing: no side has 'pcie.lnkst'\n" in done.stdout
+    assert done.stdout.count("accepts nothing") == 1

@@ -56,9 +56,19 @@ def answer(
         destination.stack.name,
         _words(source, destination, differences),
         differences,
-        tuple(outside.notes(source, destination)),
+        (*outside.notes(source, destination), *_accepts_nothing(source, destination, accepted, differences)),
         lambda: policy.marked(_unstable(source, destination), accepted),
     )
+
+
+def _accepts_nothing(
+    source: Side, destination: Side, accepted: Sequence[Accepted], found: Sequence[Finding]
+) -> Iterator[str]:
+    """What is accepted of a field that neither side has: it was misspelt."""
+    for rule in accepted:
+        known = any(side.function.place_of(rule.field) is not None for side in (source, destination))
+        if not known and not outside.knows(rule.field) and not any(rule.covers(one.difference.path) for one in found):
+            yield f"{rule.by} accepts nothing: no side has '{rule.field}'"
 
 
 _ORDER = [*Means]

@@ -35,7 +35,14 @@ def findings(source: Side, destination: Side) -> Iterator[Finding]:
 
 
 _BAR = re.compile(r"(bar[0-5]|rom)(\.\w+)?")
+_NAMED = ("config_size", "guest", "host", "machine", "viommu", "vmm")
 _REGION = re.compile(r"region[0-5]")
+
+
+def knows(path: str) -> bool:
+    """Whether a path can be that of a difference outside the structures of a configuration space."""
+    first = path.partition(".")[0]
+    return bool(_BAR.fullmatch(path) or _REGION.fullmatch(path)) or first in _NAMED
 
 
 def of_memory(one: Difference, destination: Side) -> Finding | None:
