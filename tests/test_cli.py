@@ -451,3 +451,9 @@ def test_an_interrupt_is_130(capsys: pytest.CaptureFixture[str]) -> None:
 
     assert outcome.guarded(interrupted) == 130
     assert capsys.readouterr() == ("", "")
+
+
+def test_a_misspelt_layout_is_shown_the_near_one(run: Run) -> None:
+    for command in (["check", "nvidia/gh20"], ["show", "nvidia/gh20"]):
+        done = run(*command)
+        assert done.status == 1 and "did you mean 'nvidia/gh200'?" in done.err

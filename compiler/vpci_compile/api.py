@@ -218,7 +218,8 @@ def is_layout(path: StrPath) -> bool:
 
 def load(path: StrPath, slot: str | None = None) -> Compiled:
     """The function of a layout (.yaml) or, by way of `import_capture`, of a capture."""
-    if is_layout(path):
+    misspelt = not loader.exists(Path(path)) and bool(nearest(os.fspath(path), libraries.layouts()))
+    if is_layout(path) or misspelt:
         return _compile(path)
     imported = import_capture(path, slot)
     # The lines are those of the layout that `import` writes, not of the capture.
