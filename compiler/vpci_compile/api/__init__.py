@@ -1,0 +1,49 @@
+"""What the commands do, as functions: the Python interface.
+
+Every function raises `Failed` (with diagnostics) for what a user did wrong, and returns values; none prints.
+"""
+
+from .captures import Free, Imported, capture_host, free, import_capture
+from .functions import Built, HostOptions, build, check, compare, load
+from .library import Layouts, layout_card, layouts
+from .machines import BuiltMachine, build_machine, check_machine, is_machine, load_machine, machine, probe
+from .migrations import Below, migration, migration_of_machines, side
+from .named import LAYOUT_SUFFIXES, StrPath, is_layout
+from .stacks import DEFAULT_STACK, PREDICTION_SUFFIXES, baseline, fleet, predict, write_prediction
+
+__all__ = [
+    "DEFAULT_STACK",
+    "LAYOUT_SUFFIXES",
+    "PREDICTION_SUFFIXES",
+    "Below",
+    "Built",
+    "BuiltMachine",
+    "Free",
+    "HostOptions",
+    "Imported",
+    "Layouts",
+    "StrPath",
+    "baseline",
+    "build",
+    "build_machine",
+    "capture_host",
+    "check",
+    "check_machine",
+    "compare",
+    "fleet",
+    "free",
+    "import_capture",
+    "is_layout",
+    "is_machine",
+    "layout_card",
+    "layouts",
+    "load",
+    "load_machine",
+    "machine",
+    "migration",
+    "migration_of_machines",
+    "predict",
+    "probe",
+    "side",
+    "write_prediction",
+]
