@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -68,7 +69,7 @@ def compile_machine(source: Source, path: Path) -> CompiledMachine:
     Raises:
         Failed: with every complaint of the first stage that had errors; those of a device's layout are its own.
     """
-    from .acpi import qemu_cpus
+    from .acpi import qemu, qemu_cpus
     from .ir.machine import Architecture
     from .passes import numa
     from .passes.machine import compile_machine as passes_of_a_machine
@@ -97,6 +98,9 @@ def compile_machine(source: Source, path: Path) -> CompiledMachine:
     processors = numa.processors(layout, tree, report)
     ids = qemu_cpus.ids(Architecture(layout.architecture), qemu_cpus.Topology(**processors._asdict()))
     system = passes_of_a_machine(layout, tree, report, functions, processors, ids)
+    if layout.vmm.initiator_ids == "ascending":
+        dealt = replace(system.machine, initiators=qemu.ascending(system.machine))
+        system = replace(system, machine=dealt)
     return CompiledMachine(system, tuple(report.sorted()))
 
 

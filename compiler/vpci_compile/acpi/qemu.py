@@ -40,12 +40,14 @@ def in_table_order(machine: Machine) -> list[Initiator]:
 
 
 def ascending(machine: Machine) -> tuple[Initiator, ...]:
-    """The initiators with their ids dealt out so that the SRAT has them in the order given.
+    """The initiators with their ids dealt out so that the SRAT has them in the order of their nodes.
 
-    The objects stay what they are and are made in the same order, so the walk through them stays the same, too.
+    The objects stay what they are and are made in the same order (that of `objects`), so the walk through them stays the
+    same, too.
     """
     walked = in_table_order(machine)
-    return tuple(one._replace(id=place.id) for one, place in zip(machine.initiators, walked, strict=True))
+    by_node = sorted(machine.initiators, key=lambda one: one.node)
+    return tuple(one._replace(id=place.id) for one, place in zip(by_node, walked, strict=True))
 
 
 def _as_walked(machine: Machine, ones: Sequence[_Object]) -> list[_Object]:

@@ -134,8 +134,9 @@ def arguments(system: System, options: Options) -> tuple[list[str], list[str]]:
         argv += ["-device", _json(_port(port, root, shared=shared))]
     for one in system.devices:
         argv += ["-device", _json(_device(one, options, machine, root, requires))]
-    for initiator in machine.initiators:
-        name = initiator.id.rpartition("-gi")[0]
+    # QEMU's table depends on the order in which objects are made, too.
+    for initiator in sorted(machine.initiators, key=lambda one: machine.objects.index(one.id)):
+        name = next(one.name for one in system.devices if _place(one) == initiator[1:5])
         row = {"qom-type": "acpi-generic-initiator", "id": initiator.id, "pci-dev": name, "node": initiator.node}
         argv += ["-object", _json(row)]
     for generic in machine.ports:
@@ -143,6 +144,11 @@ def arguments(system: System, options: Options) -> tuple[list[str], list[str]]:
         row = {"qom-type": "acpi-generic-port", "id": generic.id, "pci-bus": bus_name, "node": generic.node}
         argv += ["-object", _json(row)]
     return argv, list(dict.fromkeys(requires))
+
+
+def _place(one: Instance) -> tuple[int, int, int, int]:
+    guest = one.function.guest
+    return guest.segment, guest.bus, guest.device, guest.function
 
 
 def _json(value: Mapping[str, object]) -> str:

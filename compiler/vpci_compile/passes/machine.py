@@ -95,6 +95,9 @@ def _vmm(layout: MachineLayout, tree: Node, report: Report) -> None:
         report.add(
             "VPCI1967", tree.span_of("vmm", "type"), f"{layout.vmm.name} has no machine types", help="leave it out"
         )
+    if layout.vmm.name != QEMU and layout.vmm.initiator_ids == "ascending":
+        message = f"{layout.vmm.name} has no ids of generic initiators"
+        report.add("VPCI1967", tree.span_of("vmm", "initiator_ids"), message, help="leave it out")
 
 
 def _instance(plan: topology.Plan, name: str, nodes: tuple[int, ...], ports: dict[str, RootPort]) -> Instance | None:
