@@ -99,8 +99,7 @@ def compile_machine(source: Source, path: Path) -> CompiledMachine:
     ids = qemu_cpus.ids(Architecture(layout.architecture), qemu_cpus.Topology(**processors._asdict()))
     system = passes_of_a_machine(layout, tree, report, functions, processors, ids)
     if layout.vmm.initiator_ids == "ascending":
-        dealt = replace(system.machine, initiators=qemu.ascending(system.machine))
-        system = replace(system, machine=dealt)
+        system = replace(system, machine=qemu.ascending(system.machine))
     return CompiledMachine(system, tuple(report.sorted()))
 
 

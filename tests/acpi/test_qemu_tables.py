@@ -76,7 +76,7 @@ def test_ids_dealt_out_give_ascending_order(case: Case) -> None:
     """The same objects in the same order, their nodes exchanged: QEMU shows the initiators as the machine has them."""
     wanted = tuple(sorted(case.machine.initiators, key=lambda one: (one.node, one.device)))
     machine = replace(case.machine, initiators=wanted)
-    dealt = case._replace(machine=replace(machine, initiators=qemu.ascending(machine)))
+    dealt = case._replace(machine=qemu.ascending(machine))
     srat = decode(theirs(dealt)[0])
     shown = [(one["domain"], one["pci"] >> 27) for one in srat.of("generic-initiator")]
     assert shown == [(one.node, one.device) for one in wanted]

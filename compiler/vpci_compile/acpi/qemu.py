@@ -7,6 +7,7 @@ every rule was compared with its tables.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
@@ -39,15 +40,19 @@ def in_table_order(machine: Machine) -> list[Initiator]:
     return _as_walked(machine, machine.initiators)
 
 
-def ascending(machine: Machine) -> tuple[Initiator, ...]:
-    """The initiators with their ids dealt out so that the SRAT has them in the order of their nodes.
+def ascending(machine: Machine) -> Machine:
+    """The machine with its initiators' ids dealt out so that the SRAT has them in the order of their nodes.
 
-    The objects stay what they are and are made in the same order (that of `objects`), so the walk through them stays the
-    same, too.
+    The ids are gi0, gi1, ... in the order in which the objects are made (`objects`), whatever device one is of: a name
+    with a device's in it would belong to another device.
     """
-    walked = in_table_order(machine)
+    plain = [one.id for one in machine.initiators]
+    counted = {old: f"gi{number}" for number, old in enumerate(plain)}
+    objects = tuple(counted.get(name, name) for name in machine.objects)
+    walked = [name for name in glib_hash.order(objects) if name in counted.values()]
     by_node = sorted(machine.initiators, key=lambda one: one.node)
-    return tuple(one._replace(id=place.id) for one, place in zip(by_node, walked, strict=True))
+    dealt = tuple(one._replace(id=name) for one, name in zip(by_node, walked, strict=True))
+    return replace(machine, initiators=dealt, objects=objects)
 
 
 def _as_walked(machine: Machine, ones: Sequence[_Object]) -> list[_Object]:

@@ -54,14 +54,21 @@ def check_machine(path: StrPath, options: Options | None = None) -> CompiledMach
 
 
 def build_machine(path: StrPath, folder: StrPath, options: Options | None = None) -> BuiltMachine:
-    """Compile a machine layout and write all of its outputs into `folder`, or none of them. Raises as `build`."""
+    """Compile a machine layout and write all of its outputs into `folder`, or none of them. Raises as `build`.
+
+    Raises:
+        ValueError: `options` name a device that the machine does not have.
+    """
     from .. import emit
     from ..emit import writer
 
     system, found = load_machine(path)
+    options = options or emit.Options()
+    if unknown := set(options.host_devices) - {one.name for one in system.devices}:
+        raise ValueError(f"the machine has no device '{min(unknown)}'")
     report = Report()
     report.diagnostics.extend(found)
-    artifacts = emit.machine_artifacts(system, options or emit.Options(), report)
+    artifacts = emit.machine_artifacts(system, options, report)
     changed = writer.write_all(Path(folder), artifacts)
     files = tuple(Path(folder) / artifact.name for artifact in artifacts)
     return BuiltMachine(system, files, tuple(changed), tuple(report.sorted()))

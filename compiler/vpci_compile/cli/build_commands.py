@@ -26,6 +26,7 @@ from .outcome import Format, State, complain, say
 
 @app.command(cls=_Command, short_help="Compile a layout and write all of its outputs, or none.")
 def build(
+    context: typer.Context,
     layout: LayoutArgument,
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the outputs.", readable=False)
@@ -76,10 +77,15 @@ def build(
 
     State.format = format
     if api.is_machine(layout):
-        from .machine_commands import build_machine
+        from .machine_commands import build_machine, refuse_options
 
+        refuse_options(
+            context, "host_address", "qemu_version", "guest_address", "first_node", "host", "slot", "stack", "option"
+        )
         build_machine(layout, output, host_device or [])
         return
+    if host_device:
+        raise typer.BadParameter("that is of a machine, and this is a function", param_hint="--host-device")
     if (host is None) != (stack is None):
         raise typer.BadParameter("--host and --stack go together", param_hint="--host, --stack")
     if host is None and option:
@@ -111,6 +117,7 @@ def build(
 
 @app.command(cls=_Command, short_help="Check a layout and write nothing.")
 def check(
+    context: typer.Context,
     layout: LayoutArgument,
     qemu_version: QemuOption = "11.1",
     format: FormatOption = Format.TEXT,  # noqa: A002 - the option's name
@@ -129,8 +136,9 @@ def check(
 
     State.format = format
     if api.is_machine(layout):
-        from .machine_commands import check_machine
+        from .machine_commands import check_machine, refuse_options
 
+        refuse_options(context, "qemu_version")
         check_machine(layout)
         return
     compiled = api.check(layout, Options(qemu_version=_version(qemu_version)))

@@ -10,6 +10,14 @@ from .app import _address
 from .outcome import Format, State, complain, say
 
 
+def refuse_options(context: typer.Context, *names: str) -> None:
+    """Refuse the options of the command that were given and say nothing of a machine."""
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        if parameter.name in names and source is not None and source.name == "COMMANDLINE":
+            raise typer.BadParameter("that is of a function, and this is a machine", param_hint=parameter.opts[0])
+
+
 def build_machine(layout: Path, output: Path, host_devices: list[str]) -> None:
     """Write all outputs of a machine, or none."""
     from .. import api
@@ -21,14 +29,17 @@ def build_machine(layout: Path, output: Path, host_devices: list[str]) -> None:
         if not equals:
             raise typer.BadParameter(f"'{row}' is not NAME=BDF", param_hint="--host-device")
         addresses[name] = _address(address, "--host-device")
-    built = api.build_machine(layout, output, Options(host_devices=addresses))
+    try:
+        built = api.build_machine(layout, output, Options(host_devices=addresses))
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--host-device") from None
     complain(built.diagnostics)
-    unknown = sorted(set(addresses) - {one.name for one in built.system.devices})
-    if unknown:
-        raise typer.BadParameter(f"the machine has no device '{unknown[0]}'", param_hint="--host-device")
     if State.format is Format.TEXT:
         for path in built.files:
             say(f"{path}{'' if path in built.changed else '  (unchanged)'}")
+        untold = [one.name for one in built.system.devices if one.name not in addresses]
+        if untold:
+            say(f"needs: addresses on the host, told with --host-device NAME=BDF: {', '.join(untold)}")
 
 
 def check_machine(layout: Path) -> None:

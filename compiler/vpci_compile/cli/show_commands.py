@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 @app.command(cls=_Command, short_help="Draw the configuration space of a layout or a capture.")
 def show(
+    context: typer.Context,
     function: Annotated[Path, typer.Argument(metavar="FUNCTION", help=_FUNCTION, readable=False)],
     slot: SlotOption = None,
     stack: BelowOption = None,
@@ -51,8 +52,9 @@ def show(
     from .. import api
 
     if api.is_machine(function):
-        from .machine_commands import show_machine
+        from .machine_commands import refuse_options, show_machine
 
+        refuse_options(context, "slot", "stack", "place", "option")
         if svg is not None:
             raise typer.BadParameter("a picture is of one function, and this is a machine", param_hint="--svg")
         show_machine(function)
@@ -71,6 +73,7 @@ def show(
 
 @app.command(cls=_Command, short_help="Explain one byte of a function, or an error code.")
 def explain(
+    context: typer.Context,
     what: Annotated[
         str, typer.Argument(metavar="WHAT", help="A layout, a capture, or the code of a diagnostic: VPCI1304.")
     ],
@@ -101,8 +104,9 @@ def explain(
     from ..emit import prediction_text
 
     if api.is_machine(what):
-        from .machine_commands import explain_machine
+        from .machine_commands import explain_machine, refuse_options
 
+        refuse_options(context, "slot", "stack", "place", "option")
         explain_machine(Path(what), offset)
         return
     if offset is None:

@@ -42,7 +42,12 @@ def artifacts(function: Function, options: Options, report: Report) -> list[Arti
 
 
 def check_machine(system: System, options: Options, report: Report) -> None:
-    """Report what the machine's VMM cannot make."""
+    """Report VPCI1824 for an address of the host that two functions have, and what the machine's VMM cannot make."""
+    holders: dict[str, str] = {}
+    for one in system.devices:
+        address = options.host_devices.get(one.name, "").lower()
+        if address and (other := holders.setdefault(address, one.name)) != one.name:
+            report.add("VPCI1824", one.origin, f"{one.name} and {other} have the same address on the host: {address}")
     if system.machine.vmm.name == "qemu":
         from . import machine_libvirt, machine_qemu, machine_readconfig
 

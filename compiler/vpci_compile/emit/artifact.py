@@ -18,4 +18,5 @@ class Options(NamedTuple):
 
     host_address: str = "0000:01:00.0"
     qemu_version: tuple[int, int] = (11, 1)
-    host_devices: Mapping[str, str] = {}  # of a machine: its functions' names to their addresses on the host
+    host_devices: Mapping[str, str] = {}
+    """Of a machine: its functions' names to their addresses on the host; `host_address` stands for missing ones."""

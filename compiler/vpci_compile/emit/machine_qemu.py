@@ -19,6 +19,7 @@ from ..stack.qemu_facts import qemu as facts
 from ..stack.qemu_facts import release
 from . import qemu
 from .artifact import Artifact, Options
+from .node_map_text import size
 
 IOMMUFD = qemu.IOMMUFD
 _ROOT_BUS = {"q35": "pcie.0", "virt": "pcie.0", "pc": "pci.0"}
@@ -94,19 +95,18 @@ def emit(system: System, options: Options) -> list[Artifact]:
     """NAME.qemu.json, the arguments and what they need, and NAME.qemu.sh, which starts the machine."""
     argv, requires = arguments(system, options)
     program = "qemu-system-x86_64" if system.machine.architecture is Architecture.X86_64 else "qemu-system-aarch64"
-    line = shlex.join(argv)
     document = {
         "qemu": release(system.machine.vmm.release),
         "machine": system.name,
         "program": program,
         "argv": argv,
         "requires": requires,
-        "shell": line,
+        "shell": shlex.join(argv),
     }
     script = (
         "#!/bin/sh\n"
         "# Starts the machine; what is given to this script follows: an accelerator, disks, a console.\n"
-        f'exec {program} {line} "$@"\n'
+        f'exec {program} {qemu.script_lines(argv)} \\\n    "$@"\n'
     )
     return [
         Artifact(f"{system.name}.qemu.json", (json.dumps(document, indent=2) + "\n").encode()),
@@ -211,7 +211,7 @@ def _window(system: System, requires: list[str]) -> list[str]:
     if system.machine.pci_hole64:
         return ["-global", f"q35-pcihost.pci-hole64-size={system.machine.pci_hole64}"]
     if system.pci_hole:
-        requires.append(f"firmware that gives the ports {system.window:#x} bytes of 64-bit windows")
+        requires.append(f"firmware that gives the ports {size(system.window)} of 64-bit windows")
     return []
 
 
@@ -326,7 +326,9 @@ def _port(port: RootPort, root: str, *, shared: bool) -> dict[str, object]:
 
 def _device(one: Instance, options: Options, machine: Machine, root: str, requires: list[str]) -> dict[str, object]:
     told, needs = qemu.of_device(one.function, host_options(one, options, machine))
-    requires.extend(f"{one.name}: {text}" for text in needs if "initiator" not in text and "NUMA" not in text)
+    if one.name not in options.host_devices:
+        requires.append(f"{one.name}: its address on the host, which nobody told: {options.host_address} stands for it")
+    requires.extend(f"{one.name}: {text}" for text in needs)
     bus = one.port or (root if one.bus == ROOT else one.bus)
     addr = f"{one.function.guest.device:02x}.{one.function.guest.function}"
     row = {**told, "id": one.name, "bus": bus, "addr": addr}

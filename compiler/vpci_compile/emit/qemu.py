@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..ir import ROM_INDEX, Bar, BarKind, Function, Kind, Origin
@@ -37,6 +37,13 @@ class _Command:
     objects: list[dict[str, object]] = field(default_factory=list)
     numa: list[str] = field(default_factory=list)
     requires: list[str] = field(default_factory=list)
+    around: set[str] = field(default_factory=set)
+    """Those of `requires` that are about the rest of the command line."""
+
+    def need_around(self, text: str) -> None:
+        """Require something of the rest of the command line."""
+        self.requires.append(text)
+        self.around.add(text)
 
     @property
     def argv(self) -> list[str]:
@@ -54,7 +61,6 @@ def emit(function: Function, options: Options) -> list[Artifact]:
     `function` has passed `check` with the same options.
     """
     command = _command(Case(function, options))
-    line = shlex.join(command.argv)
     document = {
         "qemu": release(options.qemu_version),
         "function": function.name,
@@ -64,13 +70,13 @@ def emit(function: Function, options: Options) -> list[Artifact]:
         "objects": command.objects,
         "numa": command.numa,
         "requires": command.requires,
-        "shell": line,
+        "shell": shlex.join(command.argv),
     }
     script = (
         "#!/bin/sh\n"
         "# Give it a QEMU command without this function, and it runs the command with the function:\n"
         "#     sh THIS-FILE qemu-system-x86_64 -machine q35 -m 4G ...\n"
-        f'exec "$@" {line}\n'
+        f'exec "$@" \\\n    {script_lines(command.argv)}\n'
     )
     return [
         Artifact(f"{function.name}.qemu.json", (json.dumps(document, indent=2) + "\n").encode()),
@@ -79,9 +85,20 @@ def emit(function: Function, options: Options) -> list[Artifact]:
 
 
 def of_device(function: Function, options: Options) -> tuple[dict[str, object], list[str]]:
-    """The device alone, as JSON has it, and what it requires; its place and its id are the machine's to say."""
+    """The device alone, as JSON has it, and what it requires of the host; all around it is the machine's to say."""
     command = _command(Case(function, options))
-    return command.device, command.requires
+    return command.device, [text for text in command.requires if text not in command.around]
+
+
+def script_lines(argv: Sequence[str]) -> str:
+    """Arguments for a shell script: an option and its value a line."""
+    lines: list[str] = []
+    for part in map(shlex.quote, argv):
+        if lines and not part.startswith("-"):
+            lines[-1] += f" {part}"
+        else:
+            lines.append(part)
+    return " \\\n    ".join(lines)
 
 
 def identifier(name: str) -> str:
@@ -113,7 +130,8 @@ def _command(case: Case) -> _Command:
     device["rombar"] = int(any(bar.index == ROM_INDEX for bar in function.bars))
     _capabilities(case, command)
     _nodes(function, own_id, command)
-    command.requires[:0] = _releases(case, command)
+    command.requires.insert(0, _releases(case, command))
+    command.around.add(command.requires[0])
     return command
 
 
@@ -153,8 +171,8 @@ def _size(value: int) -> str:
 def _host_and_place(case: Case, command: _Command) -> None:
     function, guest = case.function, case.function.guest
     driver = function.physical.driver if function.physical else "vfio-pci"
-    say = command.requires.append
-    say(f"the host binds {case.options.host_address} to {driver}")
+    say = command.need_around
+    command.requires.append(f"the host binds {case.options.host_address} to {driver}")
     if guest.place == PORT:
         say(f"firmware numbers the bus behind {command.device['bus']} as {guest.bus:02x}")
     if guest.place == CONVENTIONAL and guest.bus == 0:
@@ -228,12 +246,14 @@ def _capabilities(case: Case, command: _Command) -> None:
                 f"the host's kernel reports PASID for the device (IOMMU_GET_HW_INFO): {width} bits, "
                 f"execute {'yes' if execute else 'no'}, privileged {'yes' if privileged else 'no'}"
             )
-            say(
+            command.need_around(
                 f"a vIOMMU with PASID above the function: -device arm-smmuv3,accel=on,ssidsize={width}, the port on "
                 f"its primary-bus, or (QEMU 11.1) -device intel-iommu,scalable-mode=on,pasid-bits={width}; without one "
                 "QEMU leaves PASID out and says nothing"
             )
-            say(f"-object iommufd,id={IOMMUFD} stands once on the command line, whatever number of functions use it")
+            command.need_around(
+                f"-object iommufd,id={IOMMUFD} stands once on the command line, whatever number of functions use it"
+            )
 
 
 def _nodes(function: Function, own_id: str, command: _Command) -> None:
@@ -251,14 +271,14 @@ def _nodes(function: Function, own_id: str, command: _Command) -> None:
                 "node": first + index,
             }
         )
-    say = command.requires.append
+    say = command.need_around
     if first:
         nodes = "node 0 has" if first == 1 else f"nodes 0..{first - 1} have"
         say(f"NUMA {nodes} processors and all memory (-numa node,memdev=)")
     say("the guest maps proximity domains to nodes itself: QEMU lists generic initiators in an order of its own")
 
 
-def _releases(case: Case, command: _Command) -> list[str]:
+def _releases(case: Case, command: _Command) -> str:
     """Which releases take the command and show the function."""
     since = case.qemu.since
     used: list[Version] = [since["json"], *(since[name] for name in command.device if name in since)]
@@ -272,4 +292,4 @@ def _releases(case: Case, command: _Command) -> list[str]:
     hidden = {s.id for s in case.function.structures if (s.kind, s.source) == (Kind.EXTENDED, Origin.HIDDEN)}
     rules = [case.qemu.hide(number, case.version) for number in sorted(hidden)]
     until = [rule.until for rule in rules if rule and rule.until]
-    return [text + (f", older than {release(min(until))}" if until else "")]
+    return text + (f", older than {release(min(until))}" if until else "")

@@ -38,8 +38,8 @@ class VmmEntry(_Part):
     type_release: Release | None = None
     """The version of the machine type (pc-q35-9.0), where it is older than the release: guests that migrate keep it."""
     initiator_ids: Literal["plain", "ascending"] = "plain"
-    """Ids of QEMU's generic initiators. QEMU orders them in the SRAT by a hash of these, and a guest numbers its nodes in
-    that order: `plain` counts by device (gpu0-gi0); `ascending` deals the same ids out so that nodes ascend."""
+    """Ids of QEMU's generic initiators. QEMU orders them in the SRAT by a hash of these, and a guest numbers its nodes
+    in that order: `plain` counts by device (gpu0-gi0); `ascending` deals gi0, gi1, ... out so that nodes ascend."""
 
 
 class ProcessorEntry(_Part):

@@ -1,4 +1,7 @@
 #!/bin/sh
 # Give it a QEMU command without this function, and it runs the command with the function:
 #     sh THIS-FILE qemu-system-x86_64 -machine q35 -m 4G ...
-exec "$@" -object '{"qom-type":"iommufd","id":"iommufd0"}' -device '{"driver":"pcie-root-port","id":"rp01","bus":"pcie.0","chassis":1,"pref64-reserve":1048576}' -device '{"driver":"vfio-pci","id":"n4","host":"0000:01:00.0","bus":"rp01","addr":"00.0","x-pci-sub-vendor-id":4660,"x-pci-sub-device-id":4,"rombar":0,"ats":"on","iommufd":"iommufd0","x-vpasid-cap-offset":4088}'
+exec "$@" \
+    -object '{"qom-type":"iommufd","id":"iommufd0"}' \
+    -device '{"driver":"pcie-root-port","id":"rp01","bus":"pcie.0","chassis":1,"pref64-reserve":1048576}' \
+    -device '{"driver":"vfio-pci","id":"n4","host":"0000:01:00.0","bus":"rp01","addr":"00.0","x-pci-sub-vendor-id":4660,"x-pci-sub-device-id":4,"rombar":0,"ats":"on","iommufd":"iommufd0","x-vpasid-cap-offset":4088}'

@@ -126,49 +126,77 @@
 
                    Reserved1 : 00
           Device Handle Type : 01
-            Proximity Domain : 00000016
-               Device Handle : 00 00 42 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:42:00.0
-       Flags (decoded below) : 00000001
-                     Enabled : 1
-#ifndef OLD_IASL
-  Architectural Transactions : 0
-#endif
-                   Reserved2 : 00000000
-
-               Subtable Type : 05 [Generic Initiator Affinity]
-                      Length : 20
-
-                   Reserved1 : 00
-          Device Handle Type : 01
-            Proximity Domain : 0000000C
-               Device Handle : 00 00 22 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:22:00.0
-       Flags (decoded below) : 00000001
-                     Enabled : 1
-#ifndef OLD_IASL
-  Architectural Transactions : 0
-#endif
-                   Reserved2 : 00000000
-
-               Subtable Type : 05 [Generic Initiator Affinity]
-                      Length : 20
-
-                   Reserved1 : 00
-          Device Handle Type : 01
-            Proximity Domain : 0000001B
-               Device Handle : 00 00 62 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:62:00.0
-       Flags (decoded below) : 00000001
-                     Enabled : 1
-#ifndef OLD_IASL
-  Architectural Transactions : 0
-#endif
-                   Reserved2 : 00000000
-
-               Subtable Type : 05 [Generic Initiator Affinity]
-                      Length : 20
-
-                   Reserved1 : 00
-          Device Handle Type : 01
             Proximity Domain : 00000002
+               Device Handle : 00 00 02 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:02:00.0
+       Flags (decoded below) : 00000001
+                     Enabled : 1
+#ifndef OLD_IASL
+  Architectural Transactions : 0
+#endif
+                   Reserved2 : 00000000
+
+               Subtable Type : 05 [Generic Initiator Affinity]
+                      Length : 20
+
+                   Reserved1 : 00
+          Device Handle Type : 01
+            Proximity Domain : 00000003
+               Device Handle : 00 00 02 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:02:00.0
+       Flags (decoded below) : 00000001
+                     Enabled : 1
+#ifndef OLD_IASL
+  Architectural Transactions : 0
+#endif
+                   Reserved2 : 00000000
+
+               Subtable Type : 05 [Generic Initiator Affinity]
+                      Length : 20
+
+                   Reserved1 : 00
+          Device Handle Type : 01
+            Proximity Domain : 00000004
+               Device Handle : 00 00 02 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:02:00.0
+       Flags (decoded below) : 00000001
+                     Enabled : 1
+#ifndef OLD_IASL
+  Architectural Transactions : 0
+#endif
+                   Reserved2 : 00000000
+
+               Subtable Type : 05 [Generic Initiator Affinity]
+                      Length : 20
+
+                   Reserved1 : 00
+          Device Handle Type : 01
+            Proximity Domain : 00000005
+               Device Handle : 00 00 02 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:02:00.0
+       Flags (decoded below) : 00000001
+                     Enabled : 1
+#ifndef OLD_IASL
+  Architectural Transactions : 0
+#endif
+                   Reserved2 : 00000000
+
+               Subtable Type : 05 [Generic Initiator Affinity]
+                      Length : 20
+
+                   Reserved1 : 00
+          Device Handle Type : 01
+            Proximity Domain : 00000006
+               Device Handle : 00 00 02 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:02:00.0
+       Flags (decoded below) : 00000001
+                     Enabled : 1
+#ifndef OLD_IASL
+  Architectural Transactions : 0
+#endif
+                   Reserved2 : 00000000
+
+               Subtable Type : 05 [Generic Initiator Affinity]
+                      Length : 20
+
+                   Reserved1 : 00
+          Device Handle Type : 01
+            Proximity Domain : 00000007
                Device Handle : 00 00 02 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:02:00.0
        Flags (decoded below) : 00000001
                      Enabled : 1
@@ -196,8 +224,8 @@
 
                    Reserved1 : 00
           Device Handle Type : 01
-            Proximity Domain : 00000021
-               Device Handle : 00 00 62 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:62:00.0
+            Proximity Domain : 00000009
+               Device Handle : 00 00 02 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:02:00.0
        Flags (decoded below) : 00000001
                      Enabled : 1
 #ifndef OLD_IASL
@@ -210,8 +238,36 @@
 
                    Reserved1 : 00
           Device Handle Type : 01
-            Proximity Domain : 00000017
-               Device Handle : 00 00 42 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:42:00.0
+            Proximity Domain : 0000000A
+               Device Handle : 00 00 22 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:22:00.0
+       Flags (decoded below) : 00000001
+                     Enabled : 1
+#ifndef OLD_IASL
+  Architectural Transactions : 0
+#endif
+                   Reserved2 : 00000000
+
+               Subtable Type : 05 [Generic Initiator Affinity]
+                      Length : 20
+
+                   Reserved1 : 00
+          Device Handle Type : 01
+            Proximity Domain : 0000000B
+               Device Handle : 00 00 22 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:22:00.0
+       Flags (decoded below) : 00000001
+                     Enabled : 1
+#ifndef OLD_IASL
+  Architectural Transactions : 0
+#endif
+                   Reserved2 : 00000000
+
+               Subtable Type : 05 [Generic Initiator Affinity]
+                      Length : 20
+
+                   Reserved1 : 00
+          Device Handle Type : 01
+            Proximity Domain : 0000000C
+               Device Handle : 00 00 22 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:22:00.0
        Flags (decoded below) : 00000001
                      Enabled : 1
 #ifndef OLD_IASL
@@ -238,76 +294,6 @@
 
                    Reserved1 : 00
           Device Handle Type : 01
-            Proximity Domain : 00000003
-               Device Handle : 00 00 02 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:02:00.0
-       Flags (decoded below) : 00000001
-                     Enabled : 1
-#ifndef OLD_IASL
-  Architectural Transactions : 0
-#endif
-                   Reserved2 : 00000000
-
-               Subtable Type : 05 [Generic Initiator Affinity]
-                      Length : 20
-
-                   Reserved1 : 00
-          Device Handle Type : 01
-            Proximity Domain : 0000001C
-               Device Handle : 00 00 62 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:62:00.0
-       Flags (decoded below) : 00000001
-                     Enabled : 1
-#ifndef OLD_IASL
-  Architectural Transactions : 0
-#endif
-                   Reserved2 : 00000000
-
-               Subtable Type : 05 [Generic Initiator Affinity]
-                      Length : 20
-
-                   Reserved1 : 00
-          Device Handle Type : 01
-            Proximity Domain : 00000012
-               Device Handle : 00 00 42 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:42:00.0
-       Flags (decoded below) : 00000001
-                     Enabled : 1
-#ifndef OLD_IASL
-  Architectural Transactions : 0
-#endif
-                   Reserved2 : 00000000
-
-               Subtable Type : 05 [Generic Initiator Affinity]
-                      Length : 20
-
-                   Reserved1 : 00
-          Device Handle Type : 01
-            Proximity Domain : 00000009
-               Device Handle : 00 00 02 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:02:00.0
-       Flags (decoded below) : 00000001
-                     Enabled : 1
-#ifndef OLD_IASL
-  Architectural Transactions : 0
-#endif
-                   Reserved2 : 00000000
-
-               Subtable Type : 05 [Generic Initiator Affinity]
-                      Length : 20
-
-                   Reserved1 : 00
-          Device Handle Type : 01
-            Proximity Domain : 00000018
-               Device Handle : 00 00 42 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:42:00.0
-       Flags (decoded below) : 00000001
-                     Enabled : 1
-#ifndef OLD_IASL
-  Architectural Transactions : 0
-#endif
-                   Reserved2 : 00000000
-
-               Subtable Type : 05 [Generic Initiator Affinity]
-                      Length : 20
-
-                   Reserved1 : 00
-          Device Handle Type : 01
             Proximity Domain : 0000000E
                Device Handle : 00 00 22 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:22:00.0
        Flags (decoded below) : 00000001
@@ -322,119 +308,7 @@
 
                    Reserved1 : 00
           Device Handle Type : 01
-            Proximity Domain : 00000004
-               Device Handle : 00 00 02 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:02:00.0
-       Flags (decoded below) : 00000001
-                     Enabled : 1
-#ifndef OLD_IASL
-  Architectural Transactions : 0
-#endif
-                   Reserved2 : 00000000
-
-               Subtable Type : 05 [Generic Initiator Affinity]
-                      Length : 20
-
-                   Reserved1 : 00
-          Device Handle Type : 01
-            Proximity Domain : 0000001D
-               Device Handle : 00 00 62 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:62:00.0
-       Flags (decoded below) : 00000001
-                     Enabled : 1
-#ifndef OLD_IASL
-  Architectural Transactions : 0
-#endif
-                   Reserved2 : 00000000
-
-               Subtable Type : 05 [Generic Initiator Affinity]
-                      Length : 20
-
-                   Reserved1 : 00
-          Device Handle Type : 01
-            Proximity Domain : 00000013
-               Device Handle : 00 00 42 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:42:00.0
-       Flags (decoded below) : 00000001
-                     Enabled : 1
-#ifndef OLD_IASL
-  Architectural Transactions : 0
-#endif
-                   Reserved2 : 00000000
-
-               Subtable Type : 05 [Generic Initiator Affinity]
-                      Length : 20
-
-                   Reserved1 : 00
-          Device Handle Type : 01
-            Proximity Domain : 00000019
-               Device Handle : 00 00 42 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:42:00.0
-       Flags (decoded below) : 00000001
-                     Enabled : 1
-#ifndef OLD_IASL
-  Architectural Transactions : 0
-#endif
-                   Reserved2 : 00000000
-
-               Subtable Type : 05 [Generic Initiator Affinity]
-                      Length : 20
-
-                   Reserved1 : 00
-          Device Handle Type : 01
             Proximity Domain : 0000000F
-               Device Handle : 00 00 22 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:22:00.0
-       Flags (decoded below) : 00000001
-                     Enabled : 1
-#ifndef OLD_IASL
-  Architectural Transactions : 0
-#endif
-                   Reserved2 : 00000000
-
-               Subtable Type : 05 [Generic Initiator Affinity]
-                      Length : 20
-
-                   Reserved1 : 00
-          Device Handle Type : 01
-            Proximity Domain : 0000001E
-               Device Handle : 00 00 62 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:62:00.0
-       Flags (decoded below) : 00000001
-                     Enabled : 1
-#ifndef OLD_IASL
-  Architectural Transactions : 0
-#endif
-                   Reserved2 : 00000000
-
-               Subtable Type : 05 [Generic Initiator Affinity]
-                      Length : 20
-
-                   Reserved1 : 00
-          Device Handle Type : 01
-            Proximity Domain : 00000005
-               Device Handle : 00 00 02 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:02:00.0
-       Flags (decoded below) : 00000001
-                     Enabled : 1
-#ifndef OLD_IASL
-  Architectural Transactions : 0
-#endif
-                   Reserved2 : 00000000
-
-               Subtable Type : 05 [Generic Initiator Affinity]
-                      Length : 20
-
-                   Reserved1 : 00
-          Device Handle Type : 01
-            Proximity Domain : 00000014
-               Device Handle : 00 00 42 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:42:00.0
-       Flags (decoded below) : 00000001
-                     Enabled : 1
-#ifndef OLD_IASL
-  Architectural Transactions : 0
-#endif
-                   Reserved2 : 00000000
-
-               Subtable Type : 05 [Generic Initiator Affinity]
-                      Length : 20
-
-                   Reserved1 : 00
-          Device Handle Type : 01
-            Proximity Domain : 0000000A
                Device Handle : 00 00 22 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:22:00.0
        Flags (decoded below) : 00000001
                      Enabled : 1
@@ -462,8 +336,8 @@
 
                    Reserved1 : 00
           Device Handle Type : 01
-            Proximity Domain : 00000006
-               Device Handle : 00 00 02 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:02:00.0
+            Proximity Domain : 00000011
+               Device Handle : 00 00 22 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:22:00.0
        Flags (decoded below) : 00000001
                      Enabled : 1
 #ifndef OLD_IASL
@@ -476,8 +350,36 @@
 
                    Reserved1 : 00
           Device Handle Type : 01
-            Proximity Domain : 0000001F
-               Device Handle : 00 00 62 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:62:00.0
+            Proximity Domain : 00000012
+               Device Handle : 00 00 42 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:42:00.0
+       Flags (decoded below) : 00000001
+                     Enabled : 1
+#ifndef OLD_IASL
+  Architectural Transactions : 0
+#endif
+                   Reserved2 : 00000000
+
+               Subtable Type : 05 [Generic Initiator Affinity]
+                      Length : 20
+
+                   Reserved1 : 00
+          Device Handle Type : 01
+            Proximity Domain : 00000013
+               Device Handle : 00 00 42 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:42:00.0
+       Flags (decoded below) : 00000001
+                     Enabled : 1
+#ifndef OLD_IASL
+  Architectural Transactions : 0
+#endif
+                   Reserved2 : 00000000
+
+               Subtable Type : 05 [Generic Initiator Affinity]
+                      Length : 20
+
+                   Reserved1 : 00
+          Device Handle Type : 01
+            Proximity Domain : 00000014
+               Device Handle : 00 00 42 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:42:00.0
        Flags (decoded below) : 00000001
                      Enabled : 1
 #ifndef OLD_IASL
@@ -504,8 +406,50 @@
 
                    Reserved1 : 00
           Device Handle Type : 01
-            Proximity Domain : 0000000B
-               Device Handle : 00 00 22 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:22:00.0
+            Proximity Domain : 00000016
+               Device Handle : 00 00 42 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:42:00.0
+       Flags (decoded below) : 00000001
+                     Enabled : 1
+#ifndef OLD_IASL
+  Architectural Transactions : 0
+#endif
+                   Reserved2 : 00000000
+
+               Subtable Type : 05 [Generic Initiator Affinity]
+                      Length : 20
+
+                   Reserved1 : 00
+          Device Handle Type : 01
+            Proximity Domain : 00000017
+               Device Handle : 00 00 42 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:42:00.0
+       Flags (decoded below) : 00000001
+                     Enabled : 1
+#ifndef OLD_IASL
+  Architectural Transactions : 0
+#endif
+                   Reserved2 : 00000000
+
+               Subtable Type : 05 [Generic Initiator Affinity]
+                      Length : 20
+
+                   Reserved1 : 00
+          Device Handle Type : 01
+            Proximity Domain : 00000018
+               Device Handle : 00 00 42 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:42:00.0
+       Flags (decoded below) : 00000001
+                     Enabled : 1
+#ifndef OLD_IASL
+  Architectural Transactions : 0
+#endif
+                   Reserved2 : 00000000
+
+               Subtable Type : 05 [Generic Initiator Affinity]
+                      Length : 20
+
+                   Reserved1 : 00
+          Device Handle Type : 01
+            Proximity Domain : 00000019
+               Device Handle : 00 00 42 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:42:00.0
        Flags (decoded below) : 00000001
                      Enabled : 1
 #ifndef OLD_IASL
@@ -532,8 +476,8 @@
 
                    Reserved1 : 00
           Device Handle Type : 01
-            Proximity Domain : 00000011
-               Device Handle : 00 00 22 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:22:00.0
+            Proximity Domain : 0000001B
+               Device Handle : 00 00 62 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:62:00.0
        Flags (decoded below) : 00000001
                      Enabled : 1
 #ifndef OLD_IASL
@@ -546,8 +490,50 @@
 
                    Reserved1 : 00
           Device Handle Type : 01
-            Proximity Domain : 00000007
-               Device Handle : 00 00 02 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:02:00.0
+            Proximity Domain : 0000001C
+               Device Handle : 00 00 62 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:62:00.0
+       Flags (decoded below) : 00000001
+                     Enabled : 1
+#ifndef OLD_IASL
+  Architectural Transactions : 0
+#endif
+                   Reserved2 : 00000000
+
+               Subtable Type : 05 [Generic Initiator Affinity]
+                      Length : 20
+
+                   Reserved1 : 00
+          Device Handle Type : 01
+            Proximity Domain : 0000001D
+               Device Handle : 00 00 62 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:62:00.0
+       Flags (decoded below) : 00000001
+                     Enabled : 1
+#ifndef OLD_IASL
+  Architectural Transactions : 0
+#endif
+                   Reserved2 : 00000000
+
+               Subtable Type : 05 [Generic Initiator Affinity]
+                      Length : 20
+
+                   Reserved1 : 00
+          Device Handle Type : 01
+            Proximity Domain : 0000001E
+               Device Handle : 00 00 62 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:62:00.0
+       Flags (decoded below) : 00000001
+                     Enabled : 1
+#ifndef OLD_IASL
+  Architectural Transactions : 0
+#endif
+                   Reserved2 : 00000000
+
+               Subtable Type : 05 [Generic Initiator Affinity]
+                      Length : 20
+
+                   Reserved1 : 00
+          Device Handle Type : 01
+            Proximity Domain : 0000001F
+               Device Handle : 00 00 62 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:62:00.0
        Flags (decoded below) : 00000001
                      Enabled : 1
 #ifndef OLD_IASL
@@ -561,6 +547,20 @@
                    Reserved1 : 00
           Device Handle Type : 01
             Proximity Domain : 00000020
+               Device Handle : 00 00 62 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:62:00.0
+       Flags (decoded below) : 00000001
+                     Enabled : 1
+#ifndef OLD_IASL
+  Architectural Transactions : 0
+#endif
+                   Reserved2 : 00000000
+
+               Subtable Type : 05 [Generic Initiator Affinity]
+                      Length : 20
+
+                   Reserved1 : 00
+          Device Handle Type : 01
+            Proximity Domain : 00000021
                Device Handle : 00 00 62 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:62:00.0
        Flags (decoded below) : 00000001
                      Enabled : 1

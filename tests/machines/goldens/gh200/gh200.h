@@ -23,13 +23,13 @@
 
 /* the number that a Linux guest gives to each proximity domain */
 #define GH200_NODE_OF_DOMAIN_0 0u
-#define GH200_NODE_OF_DOMAIN_1 7u
-#define GH200_NODE_OF_DOMAIN_2 5u
-#define GH200_NODE_OF_DOMAIN_3 4u
-#define GH200_NODE_OF_DOMAIN_4 3u
-#define GH200_NODE_OF_DOMAIN_5 2u
-#define GH200_NODE_OF_DOMAIN_6 1u
-#define GH200_NODE_OF_DOMAIN_7 8u
-#define GH200_NODE_OF_DOMAIN_8 6u
+#define GH200_NODE_OF_DOMAIN_1 1u
+#define GH200_NODE_OF_DOMAIN_2 2u
+#define GH200_NODE_OF_DOMAIN_3 3u
+#define GH200_NODE_OF_DOMAIN_4 4u
+#define GH200_NODE_OF_DOMAIN_5 5u
+#define GH200_NODE_OF_DOMAIN_6 6u
+#define GH200_NODE_OF_DOMAIN_7 7u
+#define GH200_NODE_OF_DOMAIN_8 8u
 
 #endif /* GH200_H */

@@ -76,49 +76,7 @@
 
                    Reserved1 : 00
           Device Handle Type : 01
-            Proximity Domain : 00000006
-               Device Handle : 00 00 02 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:02:00.0
-       Flags (decoded below) : 00000001
-                     Enabled : 1
-#ifndef OLD_IASL
-  Architectural Transactions : 0
-#endif
-                   Reserved2 : 00000000
-
-               Subtable Type : 05 [Generic Initiator Affinity]
-                      Length : 20
-
-                   Reserved1 : 00
-          Device Handle Type : 01
-            Proximity Domain : 00000005
-               Device Handle : 00 00 02 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:02:00.0
-       Flags (decoded below) : 00000001
-                     Enabled : 1
-#ifndef OLD_IASL
-  Architectural Transactions : 0
-#endif
-                   Reserved2 : 00000000
-
-               Subtable Type : 05 [Generic Initiator Affinity]
-                      Length : 20
-
-                   Reserved1 : 00
-          Device Handle Type : 01
-            Proximity Domain : 00000004
-               Device Handle : 00 00 02 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:02:00.0
-       Flags (decoded below) : 00000001
-                     Enabled : 1
-#ifndef OLD_IASL
-  Architectural Transactions : 0
-#endif
-                   Reserved2 : 00000000
-
-               Subtable Type : 05 [Generic Initiator Affinity]
-                      Length : 20
-
-                   Reserved1 : 00
-          Device Handle Type : 01
-            Proximity Domain : 00000003
+            Proximity Domain : 00000001
                Device Handle : 00 00 02 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:02:00.0
        Flags (decoded below) : 00000001
                      Enabled : 1
@@ -146,7 +104,7 @@
 
                    Reserved1 : 00
           Device Handle Type : 01
-            Proximity Domain : 00000008
+            Proximity Domain : 00000003
                Device Handle : 00 00 02 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:02:00.0
        Flags (decoded below) : 00000001
                      Enabled : 1
@@ -160,7 +118,35 @@
 
                    Reserved1 : 00
           Device Handle Type : 01
-            Proximity Domain : 00000001
+            Proximity Domain : 00000004
+               Device Handle : 00 00 02 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:02:00.0
+       Flags (decoded below) : 00000001
+                     Enabled : 1
+#ifndef OLD_IASL
+  Architectural Transactions : 0
+#endif
+                   Reserved2 : 00000000
+
+               Subtable Type : 05 [Generic Initiator Affinity]
+                      Length : 20
+
+                   Reserved1 : 00
+          Device Handle Type : 01
+            Proximity Domain : 00000005
+               Device Handle : 00 00 02 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:02:00.0
+       Flags (decoded below) : 00000001
+                     Enabled : 1
+#ifndef OLD_IASL
+  Architectural Transactions : 0
+#endif
+                   Reserved2 : 00000000
+
+               Subtable Type : 05 [Generic Initiator Affinity]
+                      Length : 20
+
+                   Reserved1 : 00
+          Device Handle Type : 01
+            Proximity Domain : 00000006
                Device Handle : 00 00 02 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:02:00.0
        Flags (decoded below) : 00000001
                      Enabled : 1
@@ -175,6 +161,20 @@
                    Reserved1 : 00
           Device Handle Type : 01
             Proximity Domain : 00000007
+               Device Handle : 00 00 02 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:02:00.0
+       Flags (decoded below) : 00000001
+                     Enabled : 1
+#ifndef OLD_IASL
+  Architectural Transactions : 0
+#endif
+                   Reserved2 : 00000000
+
+               Subtable Type : 05 [Generic Initiator Affinity]
+                      Length : 20
+
+                   Reserved1 : 00
+          Device Handle Type : 01
+            Proximity Domain : 00000008
                Device Handle : 00 00 02 00 00 00 00 00 00 00 00 00 00 00 00 00    // 0000:02:00.0
        Flags (decoded below) : 00000001
                      Enabled : 1
