@@ -76,13 +76,13 @@ schema: $(STAMP)
 	    > schemas/machine.schema.json
 	$(BIN)/python -c 'from vpci_compile.capture.host_format import capture_schema; print(capture_schema(), end="")' \
 	    > schemas/capture.schema.json
-	$(BIN)/python -c 'from vpci_compile.emit.migration_json import diff_schema; print(diff_schema(), end="")' \
+	$(BIN)/python -c 'from vpci_compile.emit.printed.migration_json import diff_schema; print(diff_schema(), end="")' \
 	    > schemas/diff.schema.json
 	$(BIN)/python -c 'from vpci_compile.host.document_format import function_schema; print(function_schema(), end="")' \
 	    > schemas/function.schema.json
 	$(BIN)/python -c 'from vpci_compile.stack.probe_format import probe_schema; print(probe_schema(), end="")' \
 	    > schemas/probe.schema.json
-	$(BIN)/python -c 'from vpci_compile.emit.fleet_format import fleet_schema; print(fleet_schema(), end="")' \
+	$(BIN)/python -c 'from vpci_compile.emit.printed.fleet_format import fleet_schema; print(fleet_schema(), end="")' \
 	    > schemas/fleet.schema.json
 
 goldens: $(STAMP)

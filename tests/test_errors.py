@@ -22,7 +22,8 @@ from vpci_compile.capture.collect import Taken
 from vpci_compile.capture.read import MAX_FILE
 from vpci_compile.cli.outcome import Format, State
 from vpci_compile.diagnostics import REGISTRY, Code, Failed, render_text
-from vpci_compile.emit import Options, migration_json
+from vpci_compile.emit import Options
+from vpci_compile.emit.printed import migration_json
 from vpci_compile.host.policy import Accepted
 
 ROOT = Path(__file__).parents[1]

@@ -32,9 +32,9 @@ from vpci_compile.diagnostics import (
     render_text,
 )
 from vpci_compile.diagnostics.report import MAX_ERRORS
-from vpci_compile.emit import terminal_map
-from vpci_compile.emit.difference_text import render as render_difference
-from vpci_compile.emit.explain import explain
+from vpci_compile.emit.printed import terminal_map
+from vpci_compile.emit.printed.difference_text import render as render_difference
+from vpci_compile.emit.printed.explain import explain
 from vpci_compile.ir import Function
 from vpci_compile.loader import parse
 from vpci_compile.loader.yaml_reader import MAX_CHARACTERS

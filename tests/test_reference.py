@@ -12,7 +12,7 @@ from compiling import LAYOUTS, ROOT
 from vpci_compile import api, capture, emit, pipeline
 from vpci_compile.catalog import READ_ONLY, libraries
 from vpci_compile.diagnostics import Failed, Report, Source
-from vpci_compile.emit import memory_needs
+from vpci_compile.emit.printed import memory_needs
 from vpci_compile.ir import Function, Kind, Origin
 
 GIB, MIB = 1 << 30, 1 << 20

@@ -9,7 +9,7 @@ import pytest
 
 from compiling import LAYOUTS, device_layouts, document, octets, structure
 from vpci_compile import api
-from vpci_compile.emit import explain, terminal_map
+from vpci_compile.emit.printed import explain, terminal_map
 from vpci_compile.ir import Beyond, Caching, Enable, Function, read, write
 
 SHIPPED = device_layouts()

@@ -17,7 +17,7 @@ from vpci_compile.acpi.lint import Loaded, Wishes, lint
 from vpci_compile.acpi.node_map import Guest, distances, node_map
 from vpci_compile.acpi.structures import Header, Table, encode
 from vpci_compile.diagnostics import Failed, Report, Source, whole_file
-from vpci_compile.emit import node_map_text
+from vpci_compile.emit.printed import node_map_text
 from vpci_compile.ir.machine import Architecture
 
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 from compiling import HEAD
 from vpci_compile import resources
 from vpci_compile.cli.app import app
-from vpci_compile.emit.migration_json import diff_schema
+from vpci_compile.emit.printed.migration_json import diff_schema
 from vpci_compile.host.document_format import function_schema
 
 CAPTURES = Path(__file__).parents[1] / "captures"

@@ -17,8 +17,9 @@ from emit import qtest
 from emit.judges import need
 from emit.qemu_layouts import EXPRESS, GPU, NIC, PASID, Layout, changed, compiled, complaints, document
 from vpci_compile.acpi.structures import encode
-from vpci_compile.emit import qemu_facts, srat
+from vpci_compile.emit import srat
 from vpci_compile.emit.artifact import Options
+from vpci_compile.emit.qemu import facts as qemu_facts
 from vpci_compile.ir import Function
 
 _ABSENT = Options(host_address="ffff:1f:1f.7")  # no test machine has a device there

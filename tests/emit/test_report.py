@@ -15,7 +15,8 @@ import pytest
 from compiling import EXPRESS, compiled
 from emit import browser
 from vpci_compile import api, cli
-from vpci_compile.emit import migration_json, report, report_parts
+from vpci_compile.emit.pages import report, report_parts
+from vpci_compile.emit.printed import migration_json
 from vpci_compile.ir import Function
 
 CAPTURES = Path(__file__).resolve().parents[1] / "captures"

@@ -14,7 +14,7 @@ import factory
 from compiling import EXPRESS, compiled, device_layouts
 from emit import browser
 from vpci_compile import api
-from vpci_compile.emit import svg_map
+from vpci_compile.emit.pages import svg_map
 from vpci_compile.ir import Function
 
 SVG = "{http://www.w3.org/2000/svg}"

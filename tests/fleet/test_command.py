@@ -20,7 +20,7 @@ import pytest
 from rights import open_folder, ordinary_user
 from vpci_compile import api, cli
 from vpci_compile.capture.read import MAX_FILE
-from vpci_compile.emit.fleet_format import COLUMNS, fleet_schema
+from vpci_compile.emit.printed.fleet_format import COLUMNS, fleet_schema
 from vpci_compile.stack.chains import standard_chain
 
 from .hosts_of import OWN, ROOT, host, own, put, text, unit

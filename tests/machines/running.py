@@ -11,7 +11,9 @@ from acpi.test_qemu_tables import without_checksum
 from emit import qtest
 from emit.judges import need
 from vpci_compile.acpi.structures import encode
-from vpci_compile.emit import Options, machine_qemu, machine_tables
+from vpci_compile.emit import Options
+from vpci_compile.emit.machine import qemu as machine_qemu
+from vpci_compile.emit.machine import tables as machine_tables
 from vpci_compile.ir.machine import Architecture
 from vpci_compile.ir.topology import ROOT, System
 from vpci_compile.live.verify import serving

@@ -12,7 +12,7 @@ from machines.running import emulated, ours, theirs
 from vpci_compile import api
 from vpci_compile.acpi.decode import decode
 from vpci_compile.acpi.structures import encode
-from vpci_compile.emit import machine_tables
+from vpci_compile.emit.machine import tables as machine_tables
 
 _TWO = "cpus: 2\nnodes: [{cpus: 0, memory: 256M}, {cpus: 1, memory: 256M}]\n"
 _ONE = "cpus: 1\nnodes: [{cpus: 0, memory: 256M}]\n"

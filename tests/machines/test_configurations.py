@@ -20,7 +20,11 @@ from machines import crafted
 from vpci_compile import api, resources
 from vpci_compile.acpi.structures import encode
 from vpci_compile.diagnostics import Failed
-from vpci_compile.emit import Options, machine_libvirt, machine_qemu, machine_readconfig, machine_tables
+from vpci_compile.emit import Options
+from vpci_compile.emit.machine import libvirt as machine_libvirt
+from vpci_compile.emit.machine import qemu as machine_qemu
+from vpci_compile.emit.machine import readconfig as machine_readconfig
+from vpci_compile.emit.machine import tables as machine_tables
 from vpci_compile.ir.topology import System
 
 SHIPPED = sorted((resources.folder("layouts") / "machines").glob("*.yaml"))

@@ -9,7 +9,7 @@ import pytest
 
 from machines.test_shipped import MACHINES
 from vpci_compile import api, cli
-from vpci_compile.emit import machine_explain
+from vpci_compile.emit.machine import explain as machine_explain
 
 
 @pytest.mark.parametrize("path", MACHINES, ids=lambda path: path.stem)

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from vpci_compile import api
 from vpci_compile.catalog import libraries
-from vpci_compile.emit import bar_words, svg_map
+from vpci_compile.emit.pages import svg_map
+from vpci_compile.emit.printed import bar_words
 
 _HEAD = """# Reference layouts
 

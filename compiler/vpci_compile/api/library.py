@@ -11,7 +11,7 @@ from ..diagnostics import Diagnostic, Failed, Report, failure, whole_file
 from .named import compile_layout
 
 if TYPE_CHECKING:
-    from ..emit.library_text import Card, Entry
+    from ..emit.printed.library_text import Card, Entry
 
 
 class Layouts(NamedTuple):
@@ -42,7 +42,7 @@ def layouts(vendor: int | None = None, device: int | None = None, *, every: bool
 
 
 def _entry(name: str, path: Path) -> Entry:
-    from ..emit.library_text import Entry
+    from ..emit.printed.library_text import Entry
 
     layout, _ = pipeline.typed_layout(loader.read_source(path), path, Report())
     seen, own = layout.identity, layout.physical
@@ -55,7 +55,7 @@ def _entry(name: str, path: Path) -> Entry:
 
 def layout_card(name: str) -> Card:
     """What a layout of a library is, where it comes from, and what it promises."""
-    from ..emit.library_text import Card
+    from ..emit.printed.library_text import Card
 
     function = compile_layout(name).function
     path = libraries.find(name)

@@ -159,7 +159,7 @@ def diff(
     Example:
       vpci-compile acpi diff old.aml /sys/firmware/acpi/tables/SRAT
     """
-    from ..emit import table_difference
+    from ..emit.printed import table_difference
 
     text = table_difference.render(_load(left).table, _load(right).table, (str(left), str(right)))
     say(text or "the same")
@@ -177,7 +177,7 @@ def nodes_(tables: TablesArgument, guest: GuestOption = Processors.X86_64, nodes
       vpci-compile acpi nodes SRAT.aml SLIT.aml --guest aarch64
     """
     from ..acpi.node_map import distances, node_map
-    from ..emit import node_map_text
+    from ..emit.printed import node_map_text
 
     found = {one.table.header.signature: one.table for one in map(_load, tables)}
     if "SRAT" not in found:

@@ -73,7 +73,8 @@ def build(
       vpci-compile build nic.yaml --host host.capture --stack linux-7.2/qemu-11.1
     """
     from .. import api
-    from ..emit import Options, memory_needs
+    from ..emit import Options
+    from ..emit.printed import memory_needs
 
     State.format = format
     if api.is_machine(layout):
@@ -105,7 +106,7 @@ def build(
     complain(built.diagnostics)
     if format is Format.TEXT:
         if built.realized is not None:
-            from ..emit import prediction_text
+            from ..emit.printed import prediction_text
 
             say(prediction_text.realized(built.function, built.realized.prediction.stack, built.realized.options))
         for path in built.files:

@@ -91,7 +91,7 @@ def diff(
 
 def _told(found: Outcome, said: list[Diagnostic], everything: bool, strict: bool) -> None:
     """The answer in the form that is asked for, and the exit status."""
-    from ..emit import migration_json, migration_text
+    from ..emit.printed import migration_json, migration_text
 
     if State.format is Format.JSON:
         say(migration_json.render(found))
@@ -117,7 +117,7 @@ def answered(source: Side | Probed, destination: Side | Probed, accepted: list[A
 def _raw(source: tuple[Path, str | None], destination: tuple[Path, str | None], format: Format) -> None:  # noqa: A002
     """Two contracts, by the layouts that say them; a capture by that which `import` writes."""
     from .. import api
-    from ..emit import difference_text
+    from ..emit.printed import difference_text
 
     if format is not Format.TEXT:
         raise typer.BadParameter("of raw contracts there is text only", param_hint="--raw, --format")

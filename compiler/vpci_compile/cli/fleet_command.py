@@ -67,7 +67,7 @@ def fleet(
       vpci-compile fleet captures.jsonl --format csv > fleet.csv
     """
     from .. import api
-    from ..emit import fleet_format, fleet_text
+    from ..emit.printed import fleet_format, fleet_text
 
     each: Callable[[Member, Group], None] | None = None
     if format is Output.CSV:
@@ -90,7 +90,7 @@ def fleet(
 
 
 def _row(member: Member, group: Group) -> None:
-    from ..emit import fleet_format
+    from ..emit.printed import fleet_format
 
     sys.stdout.write(fleet_format.csv_function(member, group))
 

@@ -35,7 +35,7 @@ def list_(
       vpci-compile --library /srv/layouts layouts list --all
     """
     from .. import api
-    from ..emit import library_text
+    from ..emit.printed import library_text
 
     _no_sarif(format)
     found = api.layouts(*_ids(of), every=every)
@@ -60,7 +60,7 @@ def show_layout(
       vpci-compile layouts show nvidia/gh200
     """
     from .. import api
-    from ..emit import library_text
+    from ..emit.printed import library_text
 
     say(library_text.card(api.layout_card(name)))
 
@@ -101,7 +101,7 @@ def free(
       vpci-compile free old-firmware.lspci new-firmware.lspci --format json
     """
     from .. import api
-    from ..emit import free_text
+    from ..emit.printed import free_text
 
     slots = slot or []
     if len(slots) not in (0, 1, len(captures)):

@@ -57,7 +57,7 @@ def check_machine(layout: Path) -> None:
 def show_machine(layout: Path) -> None:
     """Draw a machine: its buses, its nodes, their distances."""
     from .. import api
-    from ..emit import machine_text
+    from ..emit.machine import text as machine_text
 
     compiled = api.load_machine(layout)
     complain(compiled.diagnostics)
@@ -68,7 +68,7 @@ def explain_machine(layout: Path, name: str | None) -> None:
     """Explain where a part of a machine is, and why."""
     from .. import api
     from ..diagnostics import nearest
-    from ..emit import machine_explain
+    from ..emit.machine import explain as machine_explain
 
     compiled = api.load_machine(layout)
     complain(compiled.diagnostics)

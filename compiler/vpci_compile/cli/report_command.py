@@ -58,7 +58,7 @@ def report(
       vpci-compile report a.capture b.capture -o migration.html
     """
     from .. import api
-    from ..emit import report as pages
+    from ..emit.pages import report as pages
     from ..host import document
     from ..host.sides import Side
 

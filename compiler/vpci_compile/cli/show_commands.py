@@ -61,11 +61,12 @@ def show(
         return
     shown, _, _ = _seen(function, slot, stack, place, option)
     if svg is None:
-        from ..emit import terminal_map
+        from ..emit.printed import terminal_map
 
         say(terminal_map.render(shown, colour=colours()))
         return
-    from ..emit import Artifact, svg_map, writer
+    from ..emit import Artifact, writer
+    from ..emit.pages import svg_map
 
     writer.write_all(svg.parent, [Artifact(svg.name, svg_map.render(shown).encode())])
     say(f"{svg}")
@@ -100,8 +101,8 @@ def explain(
         say(_page(what.upper()))
         return
     from .. import api
-    from ..emit import explain as explanation
-    from ..emit import prediction_text
+    from ..emit.printed import explain as explanation
+    from ..emit.printed import prediction_text
 
     if api.is_machine(what):
         from .machine_commands import explain_machine, refuse_options
@@ -135,7 +136,7 @@ def schema(
       vpci-compile schema --capabilities
       vpci-compile schema --fields pcie
     """
-    from ..emit import words
+    from ..emit.printed import words
 
     if fields is not None:
         if capabilities:

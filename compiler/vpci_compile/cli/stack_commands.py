@@ -21,7 +21,7 @@ def stacks() -> None:
 
     'executed' was compared with the program itself, byte for byte; 'read' comes from its source.
     """
-    from ..emit import prediction_text
+    from ..emit.printed import prediction_text
     from ..stack import known_programs
 
     say(prediction_text.programs(known_programs()))
@@ -50,7 +50,7 @@ def predict(
       vpci-compile predict gpu.lspci --stack linux-7.2 -o guest.lspci
     """
     from .. import api
-    from ..emit import prediction_text
+    from ..emit.printed import prediction_text
 
     if output is not None and output.suffix not in api.PREDICTION_SUFFIXES:
         known = ", ".join(api.PREDICTION_SUFFIXES)

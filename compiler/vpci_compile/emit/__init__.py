@@ -49,29 +49,29 @@ def check_machine(system: System, options: Options, report: Report) -> None:
         if address and (other := holders.setdefault(address, one.name)) != one.name:
             report.add("VPCI1824", one.origin, f"{one.name} and {other} have the same address on the host: {address}")
     if system.machine.vmm.name == "qemu":
-        from . import machine_libvirt, machine_qemu, machine_readconfig
+        from .machine import libvirt, qemu, readconfig
 
-        machine_qemu.check(system, options, report)
+        qemu.check(system, options, report)
         if not report.failed:
-            machine_libvirt.check(system, options, report)
-            machine_readconfig.check(system, options, report)
+            libvirt.check(system, options, report)
+            readconfig.check(system, options, report)
     else:
         _other_vmm(system.machine.vmm.name).check(system, options, report)
 
 
 def _other_vmm(name: str) -> ModuleType:
     """The emitter for a VMM that is not QEMU: it has `check` and `emit`."""
-    return import_module(f".machine_{name.replace('-', '_')}", __name__)
+    return import_module(f".machine.{name.replace('-', '_')}", __name__)
 
 
 def machine_artifacts(system: System, options: Options, report: Report) -> list[Artifact]:
     """Every file that the machine gives, named after it. Raises as `artifacts`."""
-    from . import machine_header, machine_image, machine_libvirt, machine_qemu, machine_readconfig, machine_tables
+    from .machine import header, image, libvirt, qemu, readconfig, tables
 
-    emitters = [machine_image.emit, machine_tables.emit, machine_header.emit]
+    emitters = [image.emit, tables.emit, header.emit]
     check_machine(system, options, report)
     if system.machine.vmm.name == "qemu":
-        emitters += [machine_qemu.emit, machine_libvirt.emit, machine_readconfig.emit]
+        emitters += [qemu.emit, libvirt.emit, readconfig.emit]
     else:
         emitters.append(_other_vmm(system.machine.vmm.name).emit)
     report.stop_on_errors()

@@ -1,0 +1,1 @@
+"""A whole machine as outputs: the tables and numbers of every VMM, and the command line of each."""

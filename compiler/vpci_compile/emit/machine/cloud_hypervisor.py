@@ -1,0 +1,108 @@
+"""A machine for cloud-hypervisor: its command line, and the body of `PUT /api/v1/vm.create`.
+
+Source: cloud-hypervisor's source at ae44c2971 (2026-08); nothing was run. It makes its own ACPI tables.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from typing import Any
+
+from ...diagnostics import Report
+from ...ir.topology import System
+from ..artifact import Artifact, Options
+from . import limits
+from .qemu import runs
+
+_INITIATORS = (54, 0)  # up to v53 the handle in SRAT names another function (#8766)
+
+
+def check(system: System, options: Options, report: Report) -> None:
+    """Report VPCI1966 for what it cannot make, VPCI1972 for what it decides by itself."""
+    limits.check(system, options, report)
+    machine, own = system.machine, system.machine.vmm.release
+    if machine.hmat:
+        span = system.origins.get("latencies", system.origin)
+        report.add("VPCI1966", span, "cloud-hypervisor makes no HMAT")
+    if machine.initiators and own < _INITIATORS:
+        message = "cloud-hypervisor up to 53 names the wrong function as generic initiator: that needs 54.0 or newer"
+        report.add("VPCI1966", system.origins["devices"], message)
+    for one in system.devices:
+        if one.function.guest.function:
+            message = f"{one.name}: cloud-hypervisor has function 0 of a slot alone"
+            report.add("VPCI1966", one.origin, message)
+    limits.judged(system, report)
+
+
+def body(system: System, options: Options) -> dict[str, Any]:
+    """The body of vm.create, but for the payload and disks."""
+    machine, parts = system.machine, system.processors
+    topology = {
+        "threads_per_core": parts.threads, "cores_per_die": parts.cores, "dies_per_package": parts.dies,
+        "packages": parts.sockets,
+    }  # fmt: skip
+    count = len(machine.cpus)
+    devices = [
+        {
+            "path": limits.path(one, options),
+            "id": one.name,
+            "pci_segment": one.function.guest.segment,
+            "pci_device_id": one.function.guest.device,
+            **({} if limits.clique_of(one) is None else {"x_nv_gpudirect_clique": limits.clique_of(one)}),
+        }
+        for one in system.devices
+    ]
+    brought = {node: one.name for one in system.devices for node in one.nodes}
+    zones = [{"id": f"ram{n}", "size": node.memory} for n, node in enumerate(machine.nodes) if node.memory]
+    numa: list[dict[str, Any]] = []
+    for number, node in enumerate(machine.nodes):
+        row: dict[str, Any] = {"guest_numa_id": number}
+        if number in brought:
+            row["device_id"] = brought[number]
+        cpus = [cpu for first, last in runs(machine, number) for cpu in range(first, last + 1)]
+        row |= {"cpus": cpus} if cpus else {}
+        row |= {"memory_zones": [f"ram{number}"]} if node.memory else {}
+        far = [{"destination": b, "distance": v} for (a, b), v in sorted(machine.distances.items()) if a == number != b]
+        row |= {"distances": far} if far else {}
+        numa.append(row)
+    segments = max((one.function.guest.segment for one in system.devices), default=0) + 1
+    return {
+        "cpus": {"boot_vcpus": count, "max_vcpus": count, "topology": topology},
+        "memory": {"size": 0, "zones": zones},
+        "platform": {"num_pci_segments": segments},
+        "numa": numa,
+        "devices": devices,
+    }
+
+
+def emit(system: System, options: Options) -> list[Artifact]:
+    """NAME.cloud-hypervisor.vm-create.json, and NAME.cloud-hypervisor.sh."""
+    told = body(system, options)
+    parts = told["cpus"]["topology"].values()
+    argv = ["--cpus", f"boot={told['cpus']['boot_vcpus']},topology={':'.join(map(str, parts))}", "--memory", "size=0"]
+    argv += ["--memory-zone", *(f"id={zone['id']},size={zone['size']}" for zone in told["memory"]["zones"])]
+    argv += ["--platform", f"num_pci_segments={told['platform']['num_pci_segments']}", "--numa"]
+    for row in told["numa"]:
+        far = row.get("distances")
+        plain = {name: value for name, value in row.items() if name != "distances"}
+        text = ",".join(f"{name}={_value(value)}" for name, value in plain.items())
+        argv.append(
+            text + (f",distances=[{','.join('{destination}@{distance}'.format(**d) for d in far)}]" if far else "")
+        )
+    if told["devices"]:
+        argv += ["--device", *(",".join(f"{key}={value}" for key, value in row.items()) for row in told["devices"])]
+    script = (
+        "#!/bin/sh\n"
+        "# Starts the machine; what is given to this script follows: a kernel or firmware, disks, a console.\n"
+        f'exec cloud-hypervisor {shlex.join(argv)} "$@"\n'
+    )
+    stem = f"{system.name}.cloud-hypervisor"
+    return [
+        Artifact(f"{stem}.vm-create.json", (json.dumps(told, indent=2) + "\n").encode()),
+        Artifact(f"{stem}.sh", script.encode()),
+    ]
+
+
+def _value(value: object) -> str:
+    return f"[{','.join(map(str, value))}]" if isinstance(value, list) else str(value)

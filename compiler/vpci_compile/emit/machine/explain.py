@@ -1,0 +1,131 @@
+"""`explain` of a machine's part: where it is, which rule put it there, and the line that decided it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ...diagnostics import Span
+from ...ir import BarKind
+from ...ir.topology import ROOT, Bus, Instance, RootPort, System
+from ..printed.node_map_text import size
+from .image import guest_nodes
+
+
+def names(system: System) -> list[str]:
+    """What `explain` knows: buses, ports and functions by their names, and nodes (`node3`) by proximity domain."""
+    parts = [one.name for one in system.buses] + [one.name for one in system.ports]
+    parts += [one.name for one in system.devices]
+    return [ROOT, *parts, *(f"node{number}" for number in range(len(system.machine.nodes)))]
+
+
+def explain(system: System, name: str) -> str:
+    """Lines about the part; `name` is one of `names`."""
+    bus, port = system.bus(name), system.port(name)
+    device = next((one for one in system.devices if one.name == name), None)
+    if bus is not None:
+        lines = _bus(bus, system)
+    elif port is not None:
+        lines = _port(port, system)
+    elif device is not None:
+        lines = _device(device, system)
+    elif name == ROOT:
+        own = [port.name for port in system.ports if port.bus == ROOT]
+        lines = iter(["root: the machine's own root bus, bus 00", _row("ports", ", ".join(own) or "none")])
+    else:
+        lines = _node(int(name.removeprefix("node")), system)
+    return "\n".join(lines) + "\n"
+
+
+def _row(title: str, text: str) -> str:
+    return f"  {title:<11}{text}"
+
+
+def _where(span: Span) -> str:
+    return _row("decided", f"{span.path}:{span.line}")
+
+
+def _bus(bus: Bus, system: System) -> Iterator[str]:
+    kind = "CXL host bridge (pxb-cxl)" if bus.cxl else "expander host bridge (pxb-pcie)"
+    yield f"{bus.name}: {kind}"
+    yield _row("bus", f"{bus.number:02x}, as the layout says; the buses behind its ports count on from there")
+    yield _row("sits at", f"00:{bus.slot:02x}.0 of the root bus")
+    if bus.node is not None:
+        yield _row("node", f"{bus.node} (_PXM): Linux gives it to all functions below")
+    if bus.viommu is not None:
+        yield _row("vIOMMU", bus.viommu.type)
+    yield _row("ports", ", ".join(port.name for port in system.ports if port.bus == bus.name) or "none")
+    yield _where(bus.origin)
+
+
+def _port(port: RootPort, system: System) -> Iterator[str]:
+    above = system.bus(port.bus)
+    number = above.number if above else 0
+    behind = [one for one in system.devices if one.port == port.name]
+    yield f"{port.name}: root port {number:02x}:{port.slot:02x}.{port.function} on {port.bus}"
+    yield _row(
+        "bus behind",
+        f"{port.secondary:02x}: firmware numbers the ports of a bus by device and function, from {number:02x}",
+    )
+    if port.window:
+        bars = [bar for one in behind for bar in one.function.bars if bar.kind is BarKind.MEM64 and bar.prefetchable]
+        unknown = sum(bar.size is None for bar in bars)
+        beside = f", {unknown} of unknown size beside" if unknown else ""
+        told = f"{size(port.window)} of 64-bit prefetchable addresses"
+        yield _row("window", f"{told}; the BARs behind it take {size(sum(bar.size or 0 for bar in bars))}{beside}")
+    yield _row("behind it", ", ".join(one.name for one in behind) or "nothing")
+    yield _where(port.origin)
+
+
+def _device(one: Instance, system: System) -> Iterator[str]:
+    guest = one.function.guest
+    yield f"{one.name}: {one.layout}, version {one.function.version}"
+    yield _row("address", f"{guest.segment:04x}:{guest.bus:02x}:{guest.device:02x}.{guest.function}")
+    port = system.port(one.port)
+    if port is not None:
+        yield _row("because", f"it is behind {port.name}, and bus {port.secondary:02x} is what firmware gives that")
+    if one.nodes:
+        numbers = {node.domain: node.number for node in guest_nodes(system).nodes}
+        shown = ", ".join(f"{domain} (Linux: {numbers.get(domain, 'none')})" for domain in one.nodes)
+        yield _row("nodes", f"generic initiator of proximity domains {shown}")
+    if one.memory_base is not None:
+        yield _row("memory", f"at {one.memory_base:#x} (_DSD)")
+    yield _row("contract", one.function.digest)
+    yield _where(one.origin)
+
+
+def _node(number: int, system: System) -> Iterator[str]:
+    machine, made = system.machine, guest_nodes(system)
+    node = machine.nodes[number]
+    linux = next((one.number for one in made.nodes if one.domain == number), None)
+    yield f"node{number}: proximity domain {number}"
+    yield _row("Linux", f"node {linux}" if linux is not None else "no node: nothing in the SRAT belongs to it")
+    cpus = sum(cpu.node == number for cpu in machine.cpus)
+    owner = next((one for one in system.devices if number in one.nodes), None)
+    has = [f"{cpus} processors"] * bool(cpus) + [f"{size(node.memory)} of RAM"] * bool(node.memory)
+    if owner is not None:
+        has.append(f"{owner.name} as generic initiator")
+    if machine.hotplug and number == len(machine.nodes) - 1:
+        has.append(f"{size(machine.hotplug)} that can be plugged in: QEMU gives them to the last node")
+    yield _row("has", ", ".join(has) or "nothing")
+    far = sorted((value, other) for (start, other), value in machine.distances.items() if start == number)
+    if far:
+        yield _row("distances", _ranges(far))
+    yield _where(owner.origin if owner is not None else system.origins["nodes"])
+
+
+def _ranges(far: list[tuple[int, int]]) -> str:
+    """`40 to 1; 254 to 2..33`."""
+    by_value: dict[int, list[int]] = {}
+    for value, other in far:
+        by_value.setdefault(value, []).append(other)
+    shown = []
+    for value, others in by_value.items():
+        runs: list[list[int]] = []
+        for other in others:
+            if runs and other == runs[-1][-1] + 1:
+                runs[-1].append(other)
+            else:
+                runs.append([other])
+        words = [f"{run[0]}..{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs]
+        shown.append(f"{value} to {', '.join(words)}")
+    return "; ".join(shown)

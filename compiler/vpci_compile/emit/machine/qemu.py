@@ -1,0 +1,335 @@
+"""A whole machine as QEMU's command line: an array of arguments, and a shell line of it.
+
+`-device` and `-object` are JSON with strict types; `-machine`, `-m`, `-smp` and `-numa` are key=value, as QEMU takes
+nothing else there: every value that goes into them is a number or a word of ours.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from ...acpi.qemu_memory import hotplug_window, ranges
+from ...diagnostics import Report
+from ...ir.machine import Architecture, Locality, Machine, Measure
+from ...ir.topology import ROOT, Bus, Instance, RootPort, System, Viommu
+from ...stack.qemu_facts import qemu as facts
+from ...stack.qemu_facts import release
+from .. import qemu
+from ..artifact import Artifact, Options
+from ..printed.node_map_text import size
+
+IOMMUFD = qemu.IOMMUFD
+_ROOT_BUS = {"q35": "pcie.0", "virt": "pcie.0", "pc": "pci.0"}
+_LEAST_WINDOW = 512 << 30  # QEMU 10.0 hw/arm/virt.c: highmem-mmio-size cannot be less
+OAS = 48
+"""Bits of an accelerated SMMU's output addresses."""
+TYPES = {"q35": "pc-q35", "pc": "pc-i440fx", "virt": "virt"}
+"""QEMU's names of the machine types, without their version."""
+_ASSOCIATIVITY = ("none", "direct", "complex")
+_POLICY = ("none", "write-back", "write-through")
+_PARTS = ("sockets", "cores", "threads")
+_VENDORS = {"intel": "GenuineIntel", "amd": "AuthenticAMD"}
+_SINCE = {"machine": (10, 0), "smmuv3": (11, 0), "generic-port": (9, 2), "initiator": (9, 2)}
+
+
+def check(system: System, options: Options, report: Report) -> None:
+    """Report VPCI1966 for what the QEMU cannot make of the machine, and what the check of its functions says."""
+    machine = system.machine
+    own = machine.vmm.release
+    for one in system.devices:
+        if not one.port and one.bus != ROOT:
+            message = f"{one.name} is on the expander {one.bus} without a port: QEMU plugs bridges into expanders only"
+            report.add("VPCI1966", one.origin, message, help="ports: a root port on that bus, the function behind it")
+            continue
+        qemu.check(one.function, host_options(one, options, machine), report)
+    limit = facts().nodes
+    if len(machine.nodes) > limit:
+        report.add("VPCI1966", system.origins["nodes"], f"{len(machine.nodes)} NUMA nodes: QEMU has at most {limit}")
+    needs = [
+        ("generic initiators", machine.initiators, _SINCE["initiator"], "devices"),
+        ("generic ports", machine.ports, _SINCE["generic-port"], "generic_ports"),
+        (
+            "a vIOMMU in the host's hardware",
+            [bus for bus in system.buses if bus.viommu is not None and bus.viommu.accel],
+            _SINCE["smmuv3"],
+            "buses",
+        ),
+        (
+            f"a 64-bit window of {system.pci_hole:#x} bytes",
+            machine.vmm.machine == "virt" and system.pci_hole > _LEAST_WINDOW,
+            _SINCE["machine"],
+            "ports",
+        ),
+    ]
+    for what, there, since, key in needs:
+        if there and own < since:
+            message = f"QEMU {release(own)} cannot make {what}: that needs QEMU {release(since)} or newer"
+            report.add("VPCI1966", system.origins.get(key, system.origin), message)
+    _vendor(system, report)
+    if machine.vmm.machine == "pc" and (system.ports or system.buses):
+        message = "the machine type pc has no PCI Express: no root port and no expander of it"
+        report.add("VPCI1966", system.origins.get("ports", system.origin), message, help="vmm: {type: q35}")
+
+
+def _vendor(system: System, report: Report) -> None:
+    """With AMD's processors much RAM moves: then somebody has to say whose they are."""
+    machine = system.machine
+    if system.vendor or machine.architecture is not Architecture.X86_64:
+        return
+    others = replace(machine, amd=True)
+    if [*ranges(machine), *hotplug_window(machine)] != [*ranges(others), *hotplug_window(others)]:
+        message = "where the RAM is depends on who made the processors: AMD's leave the last 12 GiB below 1 TiB free"
+        report.add("VPCI1991", system.origin, message, help="processor: {vendor: intel}, or amd")
+
+
+def host_options(one: Instance, options: Options, machine: Machine) -> Options:
+    """The options of one function: its address on the host, and the machine's release."""
+    address = options.host_devices.get(one.name, options.host_address)
+    return options._replace(host_address=address, qemu_version=machine.vmm.release)
+
+
+def emit(system: System, options: Options) -> list[Artifact]:
+    """NAME.qemu.json, the arguments and what they need, and NAME.qemu.sh, which starts the machine."""
+    argv, requires = arguments(system, options)
+    program = "qemu-system-x86_64" if system.machine.architecture is Architecture.X86_64 else "qemu-system-aarch64"
+    document = {
+        "qemu": release(system.machine.vmm.release),
+        "machine": system.name,
+        "program": program,
+        "argv": argv,
+        "requires": requires,
+        "shell": shlex.join(argv),
+    }
+    script = (
+        "#!/bin/sh\n"
+        "# Starts the machine; what is given to this script follows: an accelerator, disks, a console.\n"
+        f'exec {program} {qemu.script_lines(argv)} \\\n    "$@"\n'
+    )
+    return [
+        Artifact(f"{system.name}.qemu.json", (json.dumps(document, indent=2) + "\n").encode()),
+        Artifact(f"{system.name}.qemu.sh", script.encode()),
+    ]
+
+
+def arguments(system: System, options: Options) -> tuple[list[str], list[str]]:
+    """The arguments, one an entry, and what they require of the host and of the rest of the command line."""
+    machine = system.machine
+    requires: list[str] = []
+    argv = ["-nodefaults", "-machine", _machine(system), "-cpu", _cpu(system, requires)]
+    argv += ["-m", _memory(machine), "-smp", _smp(system)]
+    argv += _window(system, requires)
+    if system.devices:
+        argv += ["-object", _json({"qom-type": "iommufd", "id": IOMMUFD})]
+    argv += _numa(machine)
+    if system.viommu is not None:
+        argv += ["-device", _json(_intel_iommu(system.viommu))]
+    root = _ROOT_BUS[machine.vmm.machine]
+    for bus in system.buses:
+        argv += _expander(bus, root)
+    for port in system.ports:
+        shared = any((one.bus, one.slot) == (port.bus, port.slot) and one is not port for one in system.ports)
+        argv += ["-device", _json(_port(port, root, shared=shared))]
+    for one in system.devices:
+        argv += ["-device", _json(_device(one, options, machine, root, requires))]
+    # QEMU's table depends on the order in which objects are made, too.
+    for initiator in sorted(machine.initiators, key=lambda one: machine.objects.index(one.id)):
+        name = next(one.name for one in system.devices if _place(one) == initiator[1:5])
+        row = {"qom-type": "acpi-generic-initiator", "id": initiator.id, "pci-dev": name, "node": initiator.node}
+        argv += ["-object", _json(row)]
+    for generic in machine.ports:
+        bus_name = generic.id.rpartition("-gp")[0]
+        row = {"qom-type": "acpi-generic-port", "id": generic.id, "pci-bus": bus_name, "node": generic.node}
+        argv += ["-object", _json(row)]
+    return argv, list(dict.fromkeys(requires))
+
+
+def _place(one: Instance) -> tuple[int, int, int, int]:
+    guest = one.function.guest
+    return guest.segment, guest.bus, guest.device, guest.function
+
+
+def _json(value: Mapping[str, object]) -> str:
+    return json.dumps(value, separators=(",", ":"))
+
+
+def _machine(system: System) -> str:
+    machine = system.machine
+    text = f"{TYPES[machine.vmm.machine]}-{release(system.type_release)}"
+    if machine.hmat:
+        text += ",hmat=on"
+    if any(bus.cxl for bus in system.buses):
+        text += ",cxl=on"
+    if machine.vmm.machine == "virt":
+        text += ",gic-version=3"  # the older one, which QEMU takes for some hosts, has 8 processors at most
+    if system.viommu is not None:
+        text += ",kernel-irqchip=split"  # interrupt remapping needs it with KVM; others do not mind
+    if machine.vmm.machine == "virt" and (window := told_window(system)):
+        text += f",highmem-mmio-size={window}"
+    return text
+
+
+def told_window(system: System) -> int:
+    """The size of the 64-bit window where QEMU is told it, else 0: virt has one that is large by itself."""
+    if system.machine.vmm.machine == "virt" and system.pci_hole > _LEAST_WINDOW:
+        return system.pci_hole
+    return system.machine.pci_hole64 or 0
+
+
+def address_bits(machine: Machine) -> int:
+    """Bits that the processors must address for the 64-bit window to be had; 0 where it has no size of its own."""
+    if not machine.pci_hole64:
+        return 0
+    ram = max(one.base + one.size for one in (*ranges(machine), *hotplug_window(machine)))
+    end = (-(-ram // machine.pci_hole64) + 1) * machine.pci_hole64  # firmware aligns the window to its size
+    return (end - 1).bit_length()
+
+
+def _cpu(system: System, requires: list[str]) -> str:
+    """`max` is the host's processor where KVM runs it; another `-cpu` behind it counts instead."""
+    text, machine = "max", system.machine
+    if bits := address_bits(machine):
+        requires.append(f"a host whose processors address {bits} bits of memory, with KVM")
+        text += f",phys-bits={bits}"
+    if system.vendor:
+        text += f",vendor={_VENDORS[system.vendor]}"
+    return text
+
+
+def _smp(system: System) -> str:
+    """Parts are named where there are more than cores: QEMU's own choice is one socket of cores."""
+    parts, count = system.processors, len(system.machine.cpus)
+    if parts.cores == count:
+        return str(count)
+    made = {name: number for name, number in parts._asdict().items() if number > 1 or name in _PARTS}
+    return f"{count}," + ",".join(f"{name}={number}" for name, number in made.items())
+
+
+def _window(system: System, requires: list[str]) -> list[str]:
+    if system.machine.pci_hole64:
+        return ["-global", f"q35-pcihost.pci-hole64-size={system.machine.pci_hole64}"]
+    if system.pci_hole:
+        requires.append(f"firmware that gives the ports {size(system.window)} of 64-bit windows")
+    return []
+
+
+def _memory(machine: Machine) -> str:
+    text = f"size={machine.memory}B"
+    if machine.hotplug:
+        text += f",slots={machine.slots},maxmem={machine.memory + machine.hotplug}B"
+    return text
+
+
+def _numa(machine: Machine) -> list[str]:
+    """Memory backends, nodes, distances and HMAT."""
+    rows: list[str] = []
+    for number, node in enumerate(machine.nodes):
+        if node.memory:
+            backend = {"qom-type": "memory-backend-ram", "id": f"ram{number}", "size": node.memory}
+            rows += ["-object", _json(backend)]
+    for number, node in enumerate(machine.nodes):
+        text = f"node,nodeid={number}"
+        text += "".join(f",cpus={first}-{last}" for first, last in runs(machine, number))
+        text += f",memdev=ram{number}" if node.memory else ""
+        text += f",initiator={node.initiator}" if machine.hmat and node.initiator is not None else ""
+        rows += ["-numa", text]
+    rows += [part for text in _distances(machine) for part in ("-numa", text)]
+    rows += [part for one in machine.localities for text in _locality(one) for part in ("-numa", text)]
+    for one in machine.caches:
+        text = (
+            f"hmat-cache,node-id={one.node},size={one.size},level={one.level},"
+            f"associativity={_ASSOCIATIVITY[one.associativity]},policy={_POLICY[one.policy]},line={one.line}"
+        )
+        rows += ["-numa", text]
+    return rows
+
+
+def runs(machine: Machine, node: int) -> Iterator[tuple[int, int]]:
+    """The processors of a node as runs of numbers."""
+    run: list[int] = []
+    for index, cpu in enumerate(machine.cpus):
+        if cpu.node != node:
+            continue
+        if run and index != run[-1] + 1:
+            yield run[0], run[-1]
+            run = []
+        run.append(index)
+    if run:
+        yield run[0], run[-1]
+
+
+def _distances(machine: Machine) -> Iterator[str]:
+    """Every pair once; every ordered pair where one goes both ways otherwise: so QEMU asks for it."""
+    given = machine.distances
+    uneven = any(given.get((b, a), value) != value for (a, b), value in given.items())
+    for (a, b), value in sorted(given.items()):
+        if uneven or a < b:
+            yield f"dist,src={a},dst={b},val={value}"
+
+
+def _locality(one: Locality) -> Iterator[str]:
+    kind = one.measure.name.lower().replace("_", "-")
+    level = one.hierarchy.name.lower().replace("_", "-")
+    word = "latency" if Measure(one.measure).is_latency else "bandwidth"
+    for (initiator, target), value in one.values.items():
+        yield f"hmat-lb,initiator={initiator},target={target},hierarchy={level},data-type={kind},{word}={value}"
+
+
+def _intel_iommu(one: Viommu) -> dict[str, object]:
+    row: dict[str, object] = {"driver": "intel-iommu", "intremap": "on", "caching-mode": True}
+    if one.accel:
+        row |= {"scalable-mode": True, "fsts": True}
+    if one.pasid_bits:
+        row |= {"scalable-mode": True, "pasid-bits": one.pasid_bits}
+    if one.ats:
+        row["device-iotlb"] = True
+    return row
+
+
+def _expander(bus: Bus, root: str) -> list[str]:
+    row: dict[str, object] = {"driver": "pxb-cxl" if bus.cxl else "pxb-pcie", "id": bus.name, "bus": root}
+    row |= {"addr": f"{bus.slot:02x}.0", "bus_nr": bus.number}
+    if bus.node is not None:
+        row["numa_node"] = bus.node
+    argv = ["-device", _json(row)]
+    if bus.viommu is not None:
+        argv += ["-device", _json(_smmu(bus.viommu, bus.name))]
+    return argv
+
+
+def _smmu(one: Viommu, bus: str) -> dict[str, object]:
+    row: dict[str, object] = {"driver": "arm-smmuv3", "primary-bus": bus, "id": f"{bus}-smmu"}
+    if one.accel:
+        row |= {"accel": True, "ats": "on" if one.ats else "off", "ril": "off"}
+        row |= {"ssidsize": str(one.pasid_bits), "oas": str(OAS)}
+    return row
+
+
+def _port(port: RootPort, root: str, *, shared: bool) -> dict[str, object]:
+    """`shared`: other ports are functions of the same slot."""
+    row: dict[str, object] = {
+        "driver": "pcie-root-port",
+        "id": port.name,
+        "bus": root if port.bus == ROOT else port.bus,
+    }
+    row |= {"addr": f"{port.slot:02x}.{port.function}", "chassis": port.chassis}
+    if shared:
+        row["multifunction"] = True
+    if port.window:
+        row["pref64-reserve"] = port.window
+    if not port.io:
+        row["io-reserve"] = 0
+    return row
+
+
+def _device(one: Instance, options: Options, machine: Machine, root: str, requires: list[str]) -> dict[str, object]:
+    told, needs = qemu.of_device(one.function, host_options(one, options, machine))
+    if one.name not in options.host_devices:
+        requires.append(f"{one.name}: its address on the host, which nobody told: {options.host_address} stands for it")
+    requires.extend(f"{one.name}: {text}" for text in needs)
+    bus = one.port or (root if one.bus == ROOT else one.bus)
+    addr = f"{one.function.guest.device:02x}.{one.function.guest.function}"
+    row = {**told, "id": one.name, "bus": bus, "addr": addr}
+    return row if "iommufd" in row else {**row, "iommufd": IOMMUFD}

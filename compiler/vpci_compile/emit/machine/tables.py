@@ -1,0 +1,50 @@
+"""The ACPI tables of a machine: SRAT, SLIT and HMAT as bytes and as source for iasl, and an SSDT for its GPUs.
+
+They are what that QEMU makes by itself, byte for byte. Of other VMMs there are none: where they put RAM is not known.
+"""
+
+from __future__ import annotations
+
+from ...acpi import qemu, source, ssdt
+from ...acpi.structures import Table, encode
+from ...ir.topology import System
+from ..artifact import Artifact, Options
+
+_QEMU = "qemu"
+_MAX_GPUS = 16  # their names have one hex digit
+
+
+def tables(system: System) -> list[Table]:
+    """The tables of a machine of QEMU's; none of another VMM's."""
+    machine = system.machine
+    return qemu.tables(machine) if machine.vmm.name == _QEMU else []
+
+
+def emit(system: System, options: Options) -> list[Artifact]:
+    """NAME.srat.aml, NAME.srat.dsl and so on; NAME.ssdt.dsl where a device has coherent memory at a known address."""
+    found: list[Artifact] = []
+    for table in tables(system):
+        stem = f"{system.name}.{table.format.signature.lower()}"
+        found.append(Artifact(f"{stem}.aml", encode(table)))
+        found.append(Artifact(f"{stem}.dsl", source.text(table).encode()))
+    gpus = list(_gpus(system))
+    if gpus:
+        found.append(Artifact(f"{system.name}.ssdt.dsl", ssdt.source(gpus).encode()))
+    return found
+
+
+def _gpus(system: System) -> list[ssdt.GpuMemory]:
+    """The functions whose coherent memory has an address in the guest."""
+    own = [one for one in system.devices if one.memory_base is not None][:_MAX_GPUS]
+    return [
+        ssdt.GpuMemory(
+            name=f"GPU{index:X}",
+            device=one.function.guest.device,
+            function=one.function.guest.function,
+            base=one.memory_base or 0,
+            size=max((bar.length or 0 for bar in one.function.bars), default=0),
+            first_domain=one.nodes[0] if one.nodes else 0,
+            domains=len(one.nodes),
+        )
+        for index, one in enumerate(own)
+    ]
