@@ -64,7 +64,7 @@ def test_two_functions_cannot_be_one_of_the_host(tmp_path: Path) -> None:
 
 def test_what_the_machine_decides_is_not_required_of_anybody() -> None:
     """Bus numbers, windows and releases are the layout's; a function alone has to ask for them."""
-    from vpci_compile.emit import machine_qemu
+    from vpci_compile.emit.machine import qemu as machine_qemu
 
     _, requires = machine_qemu.arguments(api.load_machine(MACHINE).system, Options())
     assert not [one for one in requires if "numbers the bus" in one or "root port's window" in one or "newer" in one]
