@@ -54,6 +54,13 @@ REFUSED = {
         + "  - {measure: access-latency, from: 0, to: 1, value: 70000001}\n",
         "VPCI1995",
     ),
+    "a pair that ACPI misses": (
+        "x86",
+        "cpus: 2\nnodes: [{memory: 1G, cpus: 0}, {memory: 1G, cpus: 1}]\ntables: acpi-6.6\n"
+        + TOLD
+        + "  - {measure: access-latency, from: 1, to: 1, value: 5}\n",
+        "VPCI1995",
+    ),
     "no initiator": (
         "x86",
         "cpus: 1\nnodes: [{memory: 1G}, {memory: 1G}]\n"

@@ -1,8 +1,9 @@
-"""SRAT, SLIT and HMAT as ACPI 6.6 orders and fills them, for any VMM that takes tables as files."""
+"""SRAT, SLIT and HMAT as ACPI 6.6 orders and fills them, for a VMM or a guest that takes tables as files."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from math import gcd
 
 from ..ir.machine import Architecture, Locality, Machine
@@ -10,6 +11,8 @@ from . import hmat, qemu_memory, slit, srat
 from .structures import Header, Structure, Table, make
 
 _LARGEST_ENTRY = 0xFFFE
+_REPLACES_QEMUS = partial(Header, oem_id=b"BOCHS ", oem_table_id=b"BXPC    ", oem_revision=2)
+"""A table in the initrd takes the place of one with its OEM ids and a lower revision (Linux drivers/acpi/tables.c)."""
 
 
 def tables(machine: Machine) -> list[Table]:
@@ -22,11 +25,12 @@ def tables(machine: Machine) -> list[Table]:
     """
     if not machine.nodes:
         return []
-    made = [srat.table(Header("SRAT", 3), list(_structures(machine)))]
+    header = _REPLACES_QEMUS if machine.vmm.name == "qemu" else Header
+    made = [srat.table(header("SRAT", 3), list(_structures(machine)))]
     if len(machine.nodes) > 1:
-        made.append(slit.table(Header("SLIT", 1), slit.matrix(len(machine.nodes), machine.distances)))
+        made.append(slit.table(header("SLIT", 1), slit.matrix(len(machine.nodes), machine.distances)))
     if machine.localities or machine.caches:
-        made.append(hmat.table(Header("HMAT", 2), list(_attributes(machine))))
+        made.append(hmat.table(header("HMAT", 2), list(_attributes(machine))))
     return made
 
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from ..acpi import qemu, specified
 from ..acpi.structures import encode
 from ..diagnostics import Span
 from ..diff import Answer, Finding, Outcome
 from ..diff import Difference as Row
 from ..diff import Kind as Means
+from ..emit.machine import tables as machine_tables
 from ..ir.topology import Instance, RootPort, System
 from . import migration, policy, sides
 from .policy import Accepted
@@ -122,8 +122,7 @@ def _soft(system: System) -> Parts:
         found[f"nodes.{number}"] = (f"{cpus} processors, initiators: {', '.join(owners) or 'none'}", nodes)
     for (a, b), value in sorted(machine.distances.items()):
         found[f"distances.{a}-{b}"] = (f"{value}", system.origins.get("distances", system.origin))
-    made = qemu.tables(machine) if machine.vmm.name == "qemu" else specified.tables(machine)
-    for table in made:
+    for table in machine_tables.tables(system):
         octets = encode(table)
         found[f"tables.{table.header.signature}"] = (f"{len(octets)} bytes {octets.hex()[-16:]}", system.origin)
     return found

@@ -88,7 +88,8 @@ class System:
 
     `type_release` is the version of QEMU's machine type. `window` is the sum of the 64-bit windows of all ports, and
     `pci_hole` the least power of two that holds them aligned, with room for functions that the layout does not name.
-    `vendor` is that of the processors ("intel", "amd"), "" where nobody says.
+    `vendor` is that of the processors ("intel", "amd"), "" where nobody says. `specified` says that the guest's tables
+    are those of ACPI 6.6 and not its VMM's.
     """
 
     name: str
@@ -104,6 +105,7 @@ class System:
     viommu: Viommu | None
     window: int
     pci_hole: int
+    specified: bool
     guest_nodes: int | None
     origin: Span
     origins: Mapping[str, Span]

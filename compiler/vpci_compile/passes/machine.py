@@ -73,6 +73,7 @@ def compile_machine(
         viommu=topology.viommu(layout.viommu),
         window=sum(port.window for port in ports),
         pci_hole=hole,
+        specified=layout.tables == "acpi-6.6",
         guest_nodes=layout.guest_nodes,
         origin=tree.span_of("machine"),
         origins={key: tree.key_of(key) for key in tree.keys},

@@ -249,5 +249,7 @@ class MachineLayout(_Part):
     """Latencies and bandwidths; with them or `caches` there is an HMAT."""
     caches: Annotated[list[CacheEntry], Field(max_length=4096)] = []
     """Memory-side caches."""
+    tables: Literal["vmm", "acpi-6.6"] = "vmm"
+    """SRAT, SLIT and HMAT as the VMM makes them, or as ACPI 6.6 orders them: for the guest's initrd, in their place."""
     guest_nodes: Annotated[int, Field(ge=1, le=4096)] | None = None
     """Nodes that the guest's kernel can have (1 << CONFIG_NODES_SHIFT); default: that of the architecture."""

@@ -1,13 +1,16 @@
 """The ACPI tables of a machine: SRAT, SLIT and HMAT as bytes and as source for iasl, and an SSDT for its GPUs.
 
-They are what that QEMU makes by itself, byte for byte. Of other VMMs there are none: where they put RAM is not known.
+They are what that QEMU makes by itself, byte for byte, or as ACPI 6.6 has them where the layout asks for those. Of
+other VMMs there are none: where they put RAM is not known.
 """
 
 from __future__ import annotations
 
-from ...acpi import qemu, source, ssdt
+from ...acpi import qemu, source, specified, ssdt
 from ...acpi.structures import Table, encode
+from ...diagnostics import Report
 from ...ir.topology import System
+from ...live import initramfs
 from ..artifact import Artifact, Options
 
 _QEMU = "qemu"
@@ -15,15 +18,33 @@ _MAX_GPUS = 16  # their names have one hex digit
 
 
 def tables(system: System) -> list[Table]:
-    """The tables of a machine of QEMU's; none of another VMM's."""
+    """The tables that the guest of a machine of QEMU's finds; none of another VMM's. The system has passed `check`."""
     machine = system.machine
-    return qemu.tables(machine) if machine.vmm.name == _QEMU else []
+    if machine.vmm.name != _QEMU:
+        return []
+    return specified.tables(machine) if system.specified else qemu.tables(machine)
+
+
+def check(system: System, report: Report) -> None:
+    """Report VPCI1995 for what an HMAT of ACPI 6.6 cannot say."""
+    try:
+        tables(system)
+    except ValueError as error:
+        report.add("VPCI1995", system.origins.get("latencies", system.origin), str(error))
 
 
 def emit(system: System, options: Options) -> list[Artifact]:
-    """NAME.srat.aml, NAME.srat.dsl and so on; NAME.ssdt.dsl where a device has coherent memory at a known address."""
+    """NAME.srat.aml, NAME.srat.dsl and so on; NAME.ssdt.dsl where a device has coherent memory at a known address.
+
+    NAME.acpi.cpio, where the tables are to take the place of the VMM's: it goes before the guest's initrd (Linux,
+    Documentation/admin-guide/acpi/initrd_table_override.rst).
+    """
     found: list[Artifact] = []
-    for table in tables(system):
+    made = tables(system)
+    if system.specified and made:
+        files = [initramfs.file(f"kernel/firmware/acpi/{one.header.signature}.aml", encode(one)) for one in made]
+        found.append(Artifact(f"{system.name}.acpi.cpio", initramfs.pack(files)))
+    for table in made:
         stem = f"{system.name}.{table.format.signature.lower()}"
         found.append(Artifact(f"{stem}.aml", encode(table)))
         found.append(Artifact(f"{stem}.dsl", source.text(table).encode()))

@@ -22,6 +22,7 @@ def render(system: System) -> str:
         f"{system.name}: {machine.architecture}, {vmm.name} {release}{kind}",
         f"  {len(machine.cpus)} processor{'' if len(machine.cpus) == 1 else 's'}, {size(machine.memory)} of RAM"
         + (f", {size(machine.hotplug)} to be plugged in" if machine.hotplug else ""),
+        *(["  tables as ACPI 6.6 has them, which the guest's initrd brings"] if system.specified else []),
         "",
         *_tree(system),
     ]
