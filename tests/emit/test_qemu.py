@@ -176,6 +176,33 @@ def test_releases() -> None:
     assert document(compiled(nodes), Options(qemu_version=(9, 1)))["requires"][0] == "QEMU 9.2 or newer"
 
 
+def test_a_function_that_migrates_needs_a_qemu_that_does() -> None:
+    """Before 8.1 QEMU migrated no VFIO device by itself (enable-migration came then, and is 'auto')."""
+    layout = changed(
+        NIC, physical={"driver": "mlx5-vfio-pci"}, migration={"migrates": True}, extended=[], capabilities=[]
+    )
+    assert document(compiled(layout))["requires"][0] == "QEMU 8.1 or newer"
+    assert [one.code for one in complaints(compiled(layout), Options(qemu_version=(8, 0)))] == ["VPCI1811"]
+    assert complaints(compiled(layout), Options(qemu_version=(8, 1))) == []
+
+
+@pytest.mark.parametrize(
+    ("ids", "driver", "expected"),
+    [
+        ((0x8086, 0x0B25), "vfio-pci", True),  # DSA, since Linux 6.1
+        ((0x8086, 0x0443), "vfio-pci", True),
+        ((0x8086, 0x4941), "vfio-pci", False),
+        ((0x8086, 0x37C9), "qat_vfio_pci", False),  # a driver of its own asks no list
+    ],
+)
+def test_a_device_that_vfio_pci_denies(ids: tuple[int, int], driver: str, expected: bool) -> None:
+    layout = changed(NIC, identity={"vendor": ids[0], "device": ids[1]}, physical={"driver": driver})
+    made = document(compiled(layout))
+    assert any("disable_denylist=1" in text for text in made["requires"]) == expected
+    behind = changed(NIC, physical={"vendor": ids[0], "device": ids[1], "driver": driver})
+    assert any("disable_denylist=1" in text for text in document(compiled(behind))["requires"]) == expected
+
+
 def test_the_same_bytes_each_time() -> None:
     assert qemu.emit(compiled(GPU), Options()) == qemu.emit(compiled(GPU), Options())
 

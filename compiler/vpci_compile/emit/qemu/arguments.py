@@ -172,7 +172,8 @@ def _host_and_place(case: Case, command: _Command) -> None:
     function, guest = case.function, case.function.guest
     driver = function.physical.driver if function.physical else "vfio-pci"
     say = command.need_around
-    command.requires.append(f"the host binds {case.options.host_address} to {driver}")
+    told = ", which must be loaded with disable_denylist=1 for this device" if case.is_denied else ""
+    command.requires.append(f"the host binds {case.options.host_address} to {driver}{told}")
     if guest.place == PORT:
         say(f"firmware numbers the bus behind {command.device['bus']} as {guest.bus:02x}")
     if guest.place == CONVENTIONAL and guest.bus == 0:
@@ -283,6 +284,8 @@ def _releases(case: Case, command: _Command) -> str:
     since = case.qemu.since
     used: list[Version] = [since["json"], *(since[name] for name in command.device if name in since)]
     used += [since[str(one["qom-type"])] for one in command.objects]
+    if case.function.migrates:
+        used.append(since["enable-migration"])
     if command.numa:
         used.append(since["generic-initiator-byte-order"])
     if "x-nv-gpudirect-clique" in command.device:

@@ -41,6 +41,19 @@ class Case:
         """The release in words: QEMU 11.1."""
         return f"QEMU {release(self.version)}"
 
+    @property
+    def driver(self) -> str:
+        """The VFIO driver below, as modules are not called: vfio-pci."""
+        physical = self.function.physical
+        return physical.driver.replace("_", "-") if physical else "vfio-pci"
+
+    @property
+    def is_denied(self) -> bool:
+        """Whether the driver does not take the device unless it is told to."""
+        own = self.function.physical.ids if self.function.physical else {}
+        vendor, device = (own.get(key, self.number(at, 2)) for key, at in (("vendor", 0), ("device", 2)))
+        return self.driver == "vfio-pci" and self.linux.is_denied(vendor, device, self.linux.newest)
+
     def number(self, offset: int, size: int) -> int:
         """`size` bytes of the image at `offset`."""
         return self.function.config.number("value", offset, size)

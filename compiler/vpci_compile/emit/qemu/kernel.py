@@ -11,14 +11,15 @@ FIRST_EXTENDED = 0x100
 
 
 def check_migration(case: Case) -> None:
-    """Report VPCI1828 for a function that is to migrate, below a driver that cannot."""
-    physical = case.function.physical
-    driver = physical.driver.replace("_", "-") if physical else "vfio-pci"
-    if case.function.migrates and driver in case.linux.without_migration:
+    """Report VPCI1811 and VPCI1828 for a function that is to migrate, in a QEMU or below a driver that cannot."""
+    if not case.function.migrates:
+        return
+    case.demand("enable-migration", case.function.origin, "migrate a VFIO device")
+    if case.driver in case.linux.without_migration:
         case.report.add(
             "VPCI1828",
             case.function.origin,
-            f"the layout says that it migrates, and the driver '{driver}' cannot",
+            f"the layout says that it migrates, and the driver '{case.driver}' cannot",
             note=f"Linux {case.linux.release}: it has no migration operations; QEMU then blocks the whole machine",
             help="physical: {driver: mlx5-vfio-pci} or another driver that migrates; or migrates: false",
         )
