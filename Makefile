@@ -80,7 +80,7 @@ schema: $(STAMP)
 	    > schemas/diff.schema.json
 	$(BIN)/python -c 'from vpci_compile.host.document_format import function_schema; print(function_schema(), end="")' \
 	    > schemas/function.schema.json
-	$(BIN)/python -c 'from vpci_compile.stack.probe_format import probe_schema; print(probe_schema(), end="")' \
+	$(BIN)/python -c 'from vpci_compile.stack.emulated.probe_format import probe_schema; print(probe_schema(), end="")' \
 	    > schemas/probe.schema.json
 	$(BIN)/python -c 'from vpci_compile.emit.printed.fleet_format import fleet_schema; print(fleet_schema(), end="")' \
 	    > schemas/fleet.schema.json

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from vpci_compile.live.qmp import Monitor
 from vpci_compile.live.qtest import QemuError
-from vpci_compile.stack.qemu_emulated import verdict
+from vpci_compile.stack.emulated.verdict import verdict
 
 from .rig import BACKENDS, Outcome, Side, migrate, probed, qemu, side
 

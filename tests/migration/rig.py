@@ -17,7 +17,7 @@ from typing import NamedTuple
 from live.judging import qemu
 from vpci_compile.live.probe import probe
 from vpci_compile.live.qtest import QemuError
-from vpci_compile.stack.qemu_machine import Machine
+from vpci_compile.stack.emulated.machine import Machine
 
 _NAME = "qemu-system-x86_64: "
 _LIMIT_S = 60.0

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
-from vpci_compile.stack.qemu_emulated import verdict
+from vpci_compile.stack.emulated.verdict import verdict
 
 from .rig import Outcome, Side, migrate, probed, side
 

@@ -14,9 +14,9 @@ from jsonschema import Draft202012Validator
 
 from vpci_compile import api
 from vpci_compile.diagnostics import Failed, Source
-from vpci_compile.stack import probe_file
-from vpci_compile.stack.probe_format import probe_schema
-from vpci_compile.stack.qemu_emulated import unstable, verdict
+from vpci_compile.stack.emulated import probe_file
+from vpci_compile.stack.emulated.probe_format import probe_schema
+from vpci_compile.stack.emulated.verdict import unstable, verdict
 
 from .rig import BACKENDS, migrate, probed, qemu, side
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from vpci_compile.diagnostics import whole_file
 from vpci_compile.ir import Bar, BarKind, Beyond, Caching, ConfigSpace, Enable, Origin
 from vpci_compile.stack import Hardware, View
-from vpci_compile.stack.linux import linux_view
-from vpci_compile.stack.linux_facts import Version
+from vpci_compile.stack.linux.facts import Version
+from vpci_compile.stack.linux.view import linux_view
 
 NOW: Version = (7, 2)
 ENDPOINT = "02 00"

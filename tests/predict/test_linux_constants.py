@@ -94,7 +94,7 @@ REGISTERS: Mapping[str, list[tuple[str, int, str, str]]] = {
     ],
     "power budgeting": [("0", 4, "0xffffffff", "0"), ("PCI_PWR_DATA", 1, "0", "0xff")],
 }
-# Numbers that the code has for itself (stack/linux_lengths.py).
+# Numbers that the code has for itself (stack/linux/lengths.py).
 PLAIN = {
     "PCI_CAP_VC_BASE_SIZEOF": 0x10, "PCI_CAP_VC_PER_VC_SIZEOF": 0x0C, "PCI_VC_PORT_CAP1": 4, "PCI_VC_PORT_CAP2": 8,
     "PCI_VC_CAP1_EVCC": 7, "PCI_VC_CAP2_32_PHASE": 2, "PCI_VC_CAP2_64_PHASE": 4, "PCI_VC_CAP2_128_PHASE": 8,

@@ -10,7 +10,7 @@ import pytest
 
 from vpci_compile.stack import predict
 from vpci_compile.stack.hardware import Hardware
-from vpci_compile.stack.linux_lengths import KernelError
+from vpci_compile.stack.linux.lengths import KernelError
 
 from .crafting import Made, check, kernel, raw, texts
 

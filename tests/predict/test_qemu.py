@@ -19,9 +19,9 @@ from vpci_compile.stack import (
     device_image,
     predict,
 )
-from vpci_compile.stack.linux_facts import Version
-from vpci_compile.stack.qemu import qemu_view
-from vpci_compile.stack.qemu_options import with_options
+from vpci_compile.stack.linux.facts import Version
+from vpci_compile.stack.qemu.options import with_options
+from vpci_compile.stack.qemu.view import qemu_view
 
 from .crafting import Made, bar, check, texts
 

@@ -10,7 +10,7 @@ import pytest
 
 from vpci_compile.ir import Bar
 from vpci_compile.stack import Place, QemuOptions, View, device_image
-from vpci_compile.stack.qemu import qemu_view
+from vpci_compile.stack.qemu.view import qemu_view
 
 from .crafting import Made, bar, check, texts
 

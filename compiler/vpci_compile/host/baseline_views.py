@@ -10,7 +10,7 @@ from .. import capture
 from ..diagnostics import Report
 from ..ir import ROM_INDEX, Bar, BarKind, Function, Kind
 from ..stack import Place, Prediction, Stack, captured
-from ..stack.qemu_facts import qemu
+from ..stack.qemu.facts import qemu
 from . import needs
 from .baseline_inputs import Host, Unusable
 from .predict import described

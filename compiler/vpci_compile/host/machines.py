@@ -15,9 +15,10 @@ from ..diagnostics import whole_file
 from ..diff import Answer, Difference, Finding, Outcome
 from ..diff import Kind as Means
 from ..ir import ROM_INDEX, Bar, BarKind, Beyond, Caching, ConfigSpace, Enable, Function, Origin
-from ..stack import QEMU, Place, Stack, probe_file
-from ..stack.qemu_emulated import unstable, verdict
-from ..stack.qemu_machine import Emulated, Machine
+from ..stack import QEMU, Place, Stack
+from ..stack.emulated import probe_file
+from ..stack.emulated.machine import Emulated, Machine
+from ..stack.emulated.verdict import unstable, verdict
 from . import policy
 from .found import found
 from .migration import byte_findings

@@ -10,7 +10,7 @@ from ..capture import Capture
 from ..diagnostics import Report
 from ..ir import Function, Kind, Origin, Structure
 from ..stack import Stack
-from ..stack.linux_facts import linux
+from ..stack.linux.facts import linux
 
 _PASID, _ATS = 0x001B, 0x000F
 _ASK = "capture the host with 'vpci-compile capture --vfio'"

@@ -12,7 +12,7 @@ from ..diagnostics import Diagnostic, Report, Span
 from ..diff import Difference
 from ..ir import ROM_INDEX, Bar, Function, Kind, Origin
 from ..stack import Change, Pasid, Place, Prediction
-from ..stack.qemu_facts import qemu
+from ..stack.qemu.facts import qemu
 from . import hazards, needs
 from .predict import Device, foretell, predicted_function
 

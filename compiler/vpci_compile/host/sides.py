@@ -10,7 +10,7 @@ from ..capture import Capture
 from ..diagnostics import Diagnostic, Report, Severity, Span, whole_file
 from ..ir import Function
 from ..stack import Check, Place, Prediction, Stack
-from ..stack.qemu_layout import layout_check
+from ..stack.qemu.layout import layout_check
 from .document import Document
 from .found import found
 from .shown import predictions

@@ -15,7 +15,8 @@ from pathlib import Path
 from .. import resources
 from ..diagnostics import Failed, Report, failure, whole_file
 from ..ir import Function, Kind
-from ..stack import QemuOptions, qemu_refusals
+from ..stack import QemuOptions
+from ..stack.qemu import refusals as qemu_refusals
 from . import behaviour, guest, qtest, sight, verify
 from .board import BOARDS, Q35, Board
 from .device import Device

@@ -18,9 +18,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ..stack.emulated.machine import Bar, Emulated, Equal, Machine, Saved, Scalar
 from ..stack.incoming import Check
 from ..stack.pci import INTERRUPT_PIN
-from ..stack.qemu_machine import Bar, Emulated, Equal, Machine, Saved, Scalar
 from . import saved_state
 from .firmware import Firmware
 from .qmp import Monitor, RefusedError

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ..diagnostics import failure, whole_file
-from ..stack import probe_file
-from ..stack.qemu_machine import Machine
+from ..stack.emulated import probe_file
+from ..stack.emulated.machine import Machine
 from . import find_qemu
 from .probe import NoFunctionError, probe
 from .qtest import QemuError

@@ -1,6 +1,6 @@
 """What kernel and VMM make of a physical function: predictions, and why they are so.
 
-Facts are in schemas/stacks/; the engines are one file per program. `predict` puts them on top of each other.
+Facts are in schemas/stacks/; the engines are one folder per program. `predict` puts them on top of each other.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from .incoming import Check
 from .layers import Change, View, device_image, seen
 from .migration import forgets, migrates, skips_vsc
 from .predict import QEMU, VMMS, Prediction, Program, Stack, known_programs, parse, predict
-from .qemu_options import Ids, OptionError, Pasid, QemuOptions
-from .qemu_refusals import Refusal
+from .qemu.options import Ids, OptionError, Pasid, QemuOptions
+from .qemu.refusals import Refusal
 
 __all__ = [
     "QEMU",

@@ -9,7 +9,7 @@ from ..ir import Bar
 from .chains import Place
 from .hardware import Hardware
 from .predict import Prediction, parse, predict
-from .qemu_options import Pasid
+from .qemu.options import Pasid
 
 _DRIVERS = "vfio-pci"
 """How the names of those end that show a function to a VMM; another one has it for the host's own use."""

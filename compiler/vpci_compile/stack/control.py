@@ -13,10 +13,10 @@ from typing import Any, NamedTuple, SupportsIndex
 
 from ..ir import ROM_INDEX, BarKind
 from ..passes.bars import ROM_OFFSET, SLOTS
-from . import linux_lengths
 from .chains import standard_chain
 from .hardware import Hardware
-from .linux_facts import linux
+from .linux import lengths
+from .linux.facts import linux
 from .pci import (
     BARS,
     CAP_LIST,
@@ -111,8 +111,8 @@ class _Marks:
         self.take(value, STATUS, 1, CAP_LIST)
         if self.below.kernel is not None:
             recorder = self.recorder(value)
-            linux_lengths.config_size(self.hardware._replace(value=recorder), linux())
-            linux_lengths.express(recorder)
+            lengths.config_size(self.hardware._replace(value=recorder), linux())
+            lengths.express(recorder)
         else:
             self.take(value, ROM, 4)  # QEMU takes from its bits how large the ROM is
 
@@ -172,8 +172,8 @@ class _Marks:
         version = self.below.kernel or facts.newest
         if own <= facts.last_extended:
             try:
-                linux_lengths.extended(facts, version, self.recorder(octets), own, position)
-            except linux_lengths.KernelError:
+                lengths.extended(facts, version, self.recorder(octets), own, position)
+            except lengths.KernelError:
                 self.take(octets, position, len(octets) - position)
         if own in (REBAR, _VF_REBAR):
             count = max(1, self.take(octets, position + 8, 4) >> 5 & 7)

@@ -13,7 +13,7 @@ from ..ir import Bar, BarKind, Beyond, Caching, ConfigSpace, Enable, Origin
 from .chains import extended_chain
 from .hardware import Hardware
 from .layers import Change, View
-from .linux_facts import linux
+from .linux.facts import linux
 from .pci import CLASS, COMMAND, IO_ENABLE, SUBSYSTEM
 
 NVGRACE, VIRTIO, HISI = "nvgrace-gpu-vfio-pci", "virtio-vfio-pci", "hisi-acc-vfio-pci"

@@ -13,10 +13,10 @@ from typing import Any
 
 from .. import loader, resources
 from ..ir import ROM_INDEX, Bar, BarKind, ConfigSpace
-from . import linux_lengths
 from .chains import Extended, Standard, extended_chain, msi_length, standard_chain
 from .layers import Change, View
-from .linux_facts import Version, linux, version
+from .linux import lengths
+from .linux.facts import Version, linux, version
 from .pci import (
     BARS,
     BARS_END,
@@ -31,7 +31,7 @@ from .pci import (
     ROM,
     number,
 )
-from .qemu_options import OptionError, clique_body, switch
+from .qemu.options import OptionError, clique_body, switch
 
 NAMES = ("cloud-hypervisor", "crosvm", "firecracker")
 _PAGE = 4096
@@ -219,7 +219,7 @@ class _Patches:
 
     def _room(self, one: Extended) -> int:
         """Bytes that are zeroed: those of the structure itself."""
-        length = linux_lengths.extended(linux(), linux().newest, self.below.value, one.id, one.offset)
+        length = lengths.extended(linux(), linux().newest, self.below.value, one.id, one.offset)
         return min(length or one.room, one.room)
 
     def _hide(self) -> None:

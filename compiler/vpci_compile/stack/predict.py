@@ -8,16 +8,19 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..ir import Bar, ConfigSpace
-from . import drivers, other_vmms, qemu, qemu_facts, qemu_refusals
+from . import drivers, other_vmms
 from .chains import Place
 from .hardware import Hardware
 from .incoming import Check
 from .layers import Change, View, device_image
-from .linux import linux_view
-from .linux_facts import Version, linux, version
-from .linux_lengths import KernelError
-from .qemu_options import OPTIONS, OptionError, Pasid, QemuOptions, switch, with_options
-from .qemu_refusals import Refusal
+from .linux.facts import Version, linux, version
+from .linux.lengths import KernelError
+from .linux.view import linux_view
+from .qemu import refusals as qemu_refusals
+from .qemu.facts import qemu
+from .qemu.options import OPTIONS, OptionError, Pasid, QemuOptions, switch, with_options
+from .qemu.refusals import Refusal
+from .qemu.view import qemu_view
 
 if TYPE_CHECKING:  # whoever asks about a release reads no captures
     from ..capture import IommuFacts
@@ -106,7 +109,7 @@ class Program(NamedTuple):
 
 def known_programs() -> list[Program]:
     """The programs of `schemas/stacks/`, kernels first."""
-    kernel, vmm = linux(), qemu_facts.qemu()
+    kernel, vmm = linux(), qemu()
     return [
         Program(
             KERNEL, kernel.oldest, kernel.newest, kernel.executed, kernel.read,
@@ -195,7 +198,7 @@ def _qemu(
     try:
         if options.ats == "on" and not options.kernel_ats:
             raise OptionError(0, "ATS requested but not supported by kernel", "vfio_pci_realize")
-        view = qemu.qemu_view(config, bars, place, options)
+        view = qemu_view(config, bars, place, options)
     except OptionError as error:
         refusal = Refusal(error.offset, str(error), f"{error.note}: QEMU ends")
         return Prediction(stack, place, config, bars, below.changes, (refusal,))
@@ -208,7 +211,7 @@ def _qemu_options(stack: Stack, words: dict[str, str], iommu: IommuFacts | None)
     _viommu(words.pop("viommu", "off"))
     machine = machine_release(words.pop("machine", _text(stack.release)))
     for name in words:
-        since = qemu_facts.qemu().since.get(name, (0, 0))
+        since = qemu().since.get(name, (0, 0))
         if since > stack.release:
             raise ValueError(f"QEMU has {name} since {_text(since)}, and {stack.name} is older")
     options = QemuOptions(

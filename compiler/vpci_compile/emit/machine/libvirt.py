@@ -16,7 +16,7 @@ from ...diagnostics import Report, Span
 from ...ir.machine import Architecture
 from ...ir.topology import ROOT, Bus, Instance, RootPort, System, Viommu
 from ...stack.libvirt_facts import since
-from ...stack.qemu_facts import release
+from ...stack.qemu.facts import release
 from .. import qemu
 from ..artifact import Artifact, Options
 from . import libvirt_numa

@@ -15,8 +15,8 @@ from ...acpi.qemu_memory import hotplug_window, ranges
 from ...diagnostics import Report
 from ...ir.machine import Architecture, Locality, Machine, Measure
 from ...ir.topology import ROOT, Bus, Instance, RootPort, System, Viommu
-from ...stack.qemu_facts import qemu as facts
-from ...stack.qemu_facts import release
+from ...stack.qemu.facts import qemu as facts
+from ...stack.qemu.facts import release
 from .. import qemu
 from ..artifact import Artifact, Options
 from ..printed.node_map_text import size

@@ -7,7 +7,7 @@ from typing import Any
 
 from ... import loader, resources
 from ...ir import BarKind, Function, Origin
-from ...stack.linux_facts import linux
+from ...stack.linux.facts import linux
 
 
 def lines(function: Function) -> list[str]:

@@ -14,8 +14,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ...ir import ROM_INDEX, Bar, BarKind, Function, Kind, Origin
-from ...stack.linux_facts import Version
-from ...stack.qemu_facts import release
+from ...stack.linux.facts import Version
+from ...stack.qemu.facts import release
 from ..artifact import Artifact, Options
 from .facts import ATS, CONVENTIONAL, PASID, PORT, Case, clique, is_gpudirect
 from .rules import check, overrides

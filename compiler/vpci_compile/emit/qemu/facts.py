@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ...diagnostics import Report, Span
 from ...ir import Function, Kind, Origin, Structure
-from ...stack.linux_facts import linux
-from ...stack.qemu_facts import qemu, release
+from ...stack.linux.facts import linux
+from ...stack.qemu.facts import qemu, release
 from ..artifact import Options
 
 PCIE, VNDR = 0x10, 0x09

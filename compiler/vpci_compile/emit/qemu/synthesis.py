@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...diagnostics import Span
 from ...ir import Kind, Origin, Structure
-from ...stack.qemu_facts import release
+from ...stack.qemu.facts import release
 from .facts import Case
 
 _EXEC, _PRIV, _WIDTH_SHIFT, _WIDTH = 0x2, 0x4, 8, 0x1F

@@ -1,19 +1,19 @@
 """What QEMU compares of a function as a layout describes it, when a migration comes in.
 
-The layout says what is shown; QEMU's rule is the one of a device that it shows so (see qemu_compared).
+The layout says what is shown; QEMU's rule is the one of a device that it shows so (see `compared`).
 """
 
 from __future__ import annotations
 
 from itertools import pairwise
 
-from ..ir import ROM_INDEX, BarKind, Function, Kind, Origin, Structure
-from .chains import Extended, Place, Standard
-from .incoming import Check
-from .linux_facts import Version
-from .pci import EXPRESS_SIZE, PASID, PCI_SIZE, ROM
-from .qemu_compared import Masks
-from .qemu_facts import qemu
+from ...ir import ROM_INDEX, BarKind, Function, Kind, Origin, Structure
+from ..chains import Extended, Place, Standard
+from ..incoming import Check
+from ..linux.facts import Version
+from ..pci import EXPRESS_SIZE, PASID, PCI_SIZE, ROM
+from .compared import Masks
+from .facts import qemu
 
 _SMALLEST_BAR = 16
 _GPUDIRECT = "gpudirect"

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from .. import loader, resources
-from .linux_facts import Version
-from .linux_facts import version as _version
+from ... import loader, resources
+from ..linux.facts import Version
+from ..linux.facts import version as _version
 
 
 @dataclass(frozen=True, slots=True)

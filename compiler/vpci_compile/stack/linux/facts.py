@@ -8,10 +8,10 @@ from enum import StrEnum
 from functools import cache
 from typing import Any, NamedTuple
 
-from .. import loader, resources
-from ..catalog import quirks
-from ..catalog.quirks import Ids, QuirkKind
-from ..ir import Bar, BarKind, Beyond, Caching, Enable, Kind
+from ... import loader, resources
+from ...catalog import quirks
+from ...catalog.quirks import Ids, QuirkKind
+from ...ir import Bar, BarKind, Beyond, Caching, Enable, Kind
 
 Version = tuple[int, int]
 """A release, (major, minor)."""

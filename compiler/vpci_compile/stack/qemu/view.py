@@ -11,9 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import zip_longest
 
-from ..ir import ROM_INDEX, Bar, ConfigSpace
-from . import qemu_compared, qemu_options
-from .chains import (
+from ...ir import ROM_INDEX, Bar, ConfigSpace
+from ..chains import (
     Extended,
     Place,
     Standard,
@@ -23,8 +22,8 @@ from .chains import (
     rom_writable,
     standard_chain,
 )
-from .layers import Change, View
-from .pci import (
+from ..layers import Change, View
+from ..pci import (
     ARI,
     ATS,
     BARS,
@@ -54,8 +53,10 @@ from .pci import (
     SUBSYSTEM,
     number,
 )
-from .qemu_facts import qemu
-from .qemu_options import QemuOptions
+from . import compared
+from . import options as qemu_options
+from .facts import qemu
+from .options import QemuOptions
 
 _DWORD = 0xFFFFFFFF
 _PLACEHOLDER = 0xFFFF  # QEMU's own id at 0x100 while it builds the chain: one that stays is cleared
@@ -90,7 +91,7 @@ class _Rewrite:
         self.emulated = bytearray(below.emulated)
         self.writable = bytearray(a & b for a, b in zip(below.writable, below.emulated, strict=True))
         self.w1c = bytearray(below.w1c)
-        self.masks = qemu_compared.Masks(below.size)
+        self.masks = compared.Masks(below.size)
         self.changes: list[Change] = []
         self.made: list[tuple[int, int, str]] = []
         self.chain = standard_chain(below.value)

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from ..ir import ROM_INDEX, Bar, BarKind, ConfigSpace
-from .chains import (
+from ...ir import ROM_INDEX, Bar, BarKind, ConfigSpace
+from ..chains import (
     Extended,
     Place,
     Standard,
@@ -21,7 +21,7 @@ from .chains import (
     rom_writable,
     standard_chain,
 )
-from .pci import (
+from ..pci import (
     ARI,
     CAP_LIST,
     CAP_POINTER,
@@ -42,8 +42,8 @@ from .pci import (
     SRIOV,
     STATUS,
 )
-from .qemu_facts import qemu
-from .qemu_options import QemuOptions
+from .facts import qemu
+from .options import QemuOptions
 
 _MSIX_ENTRY = 16
 _MSIX_MOST = 2048 * _MSIX_ENTRY

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from .incoming import Check, refused, words
-from .qemu_devices import rules
-from .qemu_machine import Emulated, Machine, Saved
+from ..incoming import Check, refused, words
+from .devices import rules
+from .machine import Emulated, Machine, Saved
 
 _FAILED = "load of migration failed: Invalid argument: "
 _VIRTIO = "virtio"

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from .. import loader, resources
-from .qemu_machine import Scalar
+from ... import loader, resources
+from .machine import Scalar
 
 _FILE = "qemu-devices.yaml"
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from .hardware import Hardware
-from .linux_facts import Linux, Row, Version
-from .pci import (
+from ..hardware import Hardware
+from ..pci import (
     CAP_LIST,
     CAP_POINTER,
     CLASS,
@@ -24,6 +23,7 @@ from .pci import (
     STATUS,
     number,
 )
+from .facts import Linux, Row, Version
 
 __all__ = ["Express", "KernelError", "Row", "config_size", "express", "extended", "msi_rows", "standard"]
 

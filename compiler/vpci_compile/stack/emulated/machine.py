@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from .incoming import Check
+from ..incoming import Check
 
 Scalar = str | int | bool
 

@@ -12,13 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ..ir import ROM_INDEX, Bar, BarKind, ConfigSpace
-from . import linux_lengths
-from .hardware import Hardware
-from .layers import Change, View
-from .linux_facts import Access, Linux, Version, linux
-from .linux_lengths import KernelError
-from .pci import (
+from ...ir import ROM_INDEX, Bar, BarKind, ConfigSpace
+from ..hardware import Hardware
+from ..layers import Change, View
+from ..pci import (
     BARS,
     BARS_END,
     CAP_LIST,
@@ -38,6 +35,9 @@ from .pci import (
     STATUS,
     number,
 )
+from . import lengths
+from .facts import Access, Linux, Version, linux
+from .lengths import KernelError
 
 _BASIC, _RAW = 0x00, 0xFF
 """Owners in the kernel's map: the header, and nobody. Every other byte holds the low 8 bits of a capability's id."""
@@ -74,13 +74,13 @@ class _Shadow:
         self.hardware = hardware
         self.facts = facts
         self.version = version
-        self.size = linux_lengths.config_size(hardware, facts)
+        self.size = lengths.config_size(hardware, facts)
         self.device = hardware.value[: self.size].ljust(self.size, b"\0")
         self.map = bytearray([_BASIC]) * HEADER_END + bytearray([_RAW]) * (self.size - HEADER_END)
         self.shadow = bytearray(self.size)
         self.shadow[:HEADER_END] = self.device[:HEADER_END]
         self.changes: list[Change] = []
-        self.express = linux_lengths.express(self.device)
+        self.express = lengths.express(self.device)
         self.msi_control: int | None = None
         self.emulated, self.writable, self.forwarded = (bytearray(self.size) for _ in range(3))
 
@@ -146,7 +146,7 @@ class _Shadow:
                 raise KernelError(position, self._beyond(position))
             own, following = self.device[position], self.device[position + 1]
             length = self._standard_length(own, position)
-            if linux_lengths.starts_extended_space(self.device, own, position):
+            if lengths.starts_extended_space(self.device, own, position):
                 extended = self.size > PCI_SIZE and number(self.device, PCI_SIZE, 4) != 0
             if not length:
                 self.shadow[before] = following
@@ -171,7 +171,7 @@ class _Shadow:
     def _standard_length(self, own: int, position: int) -> int:
         if own > self.facts.last_standard:
             return 0
-        length = linux_lengths.standard(self.facts, self.version, self.device, own, position, self.express)
+        length = lengths.standard(self.facts, self.version, self.device, own, position, self.express)
         if own in _WORDS and position % 2:
             name = self.facts.name(own, extended=False)
             raise KernelError(position, f"the {name} capability at {position:#x} is not aligned: opening fails")
@@ -192,7 +192,7 @@ class _Shadow:
             own, following = header & 0xFFFF, header >> 20 & 0xFFC
             length = 0
             if own <= self.facts.last_extended:
-                length = linux_lengths.extended(self.facts, self.version, self.device, own, position)
+                length = lengths.extended(self.facts, self.version, self.device, own, position)
             if not length and before is not None:
                 held = number(self.shadow, before, 4) & ~NEXT_MASK & _ONES | following << 20
                 self.shadow[before : before + 4] = held.to_bytes(4, "little")
@@ -307,10 +307,10 @@ class _Shadow:
             self.emulated[position] |= MEMORY_ENABLE
             self.writable[position] |= MEMORY_ENABLE
 
-    def _rows(self, name: str) -> Sequence[linux_lengths.Row]:
+    def _rows(self, name: str) -> Sequence[lengths.Row]:
         rows = self.facts.registers(name, self.version)
         if name == "msi" and self.msi_control is not None:
-            return (*rows, *linux_lengths.msi_rows(self.msi_control))
+            return (*rows, *lengths.msi_rows(self.msi_control))
         return rows
 
     def _explained(self) -> Iterator[tuple[int, int, str]]:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from .chains import Extended, Standard, msi_length
-from .incoming import Check
-from .pci import (
+from ..chains import Extended, Standard, msi_length
+from ..incoming import Check
+from ..pci import (
     CAP_LIST,
     CAP_POINTER,
     COMMAND,

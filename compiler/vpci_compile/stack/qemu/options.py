@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from ..diagnostics import Span, whole_file
-from ..ir import Bar, BarKind, Beyond, Caching, Enable, Origin
-from .chains import Standard, claimed
-from .linux_facts import Version
-from .pci import CLASS, MSIX, VNDR, number
-from .qemu_facts import qemu
+from ...diagnostics import Span, whole_file
+from ...ir import Bar, BarKind, Beyond, Caching, Enable, Origin
+from ..chains import Standard, claimed
+from ..linux.facts import Version
+from ..pci import CLASS, MSIX, VNDR, number
+from .facts import qemu
 
 PAGE = 4096
 _ENTRY, _MOST_32 = 16, 1 << 30

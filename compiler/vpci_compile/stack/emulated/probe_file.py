@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..capture import hex_rows, json_text
-from ..diagnostics import Report, Source, failure
-from ..loader import Node, parse_json
-from .incoming import Check
+from ...capture import hex_rows, json_text
+from ...diagnostics import Report, Source, failure
+from ...loader import Node, parse_json
+from ..incoming import Check
+from .machine import Bar, Emulated, Equal, Machine, Saved
 from .probe_format import FORMAT, MASKS, VERSION, VERSION_KEY
-from .qemu_machine import Bar, Emulated, Equal, Machine, Saved
 
 
 def is_probe(text: str) -> bool:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from functools import cache
 
-from ..capture.hex_rows import ROW_BYTES
-from ..capture.host_format import ROW, RUN
-from ..capture.model import MAX_SPACE
-from ..capture.shape import Maybe, Names, Number, Part, Rows, Scalar, Text
+from ...capture.hex_rows import ROW_BYTES
+from ...capture.host_format import ROW, RUN
+from ...capture.model import MAX_SPACE
+from ...capture.shape import Maybe, Names, Number, Part, Rows, Scalar, Text
 
 VERSION = 1
 VERSION_KEY = "vpci-probe"

@@ -1,0 +1,1 @@
+"""What Linux's vfio-pci makes of a function."""
