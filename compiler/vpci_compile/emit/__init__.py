@@ -41,8 +41,14 @@ def artifacts(function: Function, options: Options, report: Report) -> list[Arti
     return [artifact for emit in emitters for artifact in emit(function, options)]
 
 
-def check_machine(system: System, options: Options, report: Report) -> None:
-    """Report VPCI1824 for an address of the host that two functions have, and what the machine's VMM cannot make."""
+def check_machine(system: System, options: Options, report: Report) -> Options:
+    """Report VPCI1824 for an address of the host that two functions have, and what the machine's VMM cannot make.
+
+    Gives back the options with all facts of the host.
+    """
+    from .machine import host_facts
+
+    options = host_facts.completed(system, options)
     holders: dict[str, str] = {}
     for one in system.devices:
         address = options.host_devices.get(one.name, "").lower()
@@ -58,6 +64,7 @@ def check_machine(system: System, options: Options, report: Report) -> None:
             readconfig.check(system, options, report)
     else:
         _other_vmm(system.machine.vmm.name).check(system, options, report)
+    return options
 
 
 def _other_vmm(name: str) -> ModuleType:
@@ -70,7 +77,7 @@ def machine_artifacts(system: System, options: Options, report: Report) -> list[
     from .machine import header, image, libvirt, qemu, readconfig, tables
 
     emitters = [image.emit, tables.emit, header.emit]
-    check_machine(system, options, report)
+    options = check_machine(system, options, report)
     if system.machine.vmm.name == "qemu":
         emitters += [qemu.emit, libvirt.emit, readconfig.emit]
     else:

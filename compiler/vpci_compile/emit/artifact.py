@@ -19,4 +19,6 @@ class Options(NamedTuple):
     host_address: str = "0000:01:00.0"
     qemu_version: tuple[int, int] = (11, 1)
     host_devices: Mapping[str, str] = {}
-    """Of a machine: its functions' names to their addresses on the host; `host_address` stands for missing ones."""
+    """Of a machine: its functions' names to their addresses on the host."""
+    stand_ins: Mapping[str, str] = {}
+    """The same for functions of which nobody told where they are, each with another one."""

@@ -10,7 +10,7 @@ import json
 from ...diagnostics import Report
 from ...ir.topology import System
 from ..artifact import Artifact, Options
-from . import limits
+from . import host_facts, limits
 
 _MOST_CPUS = 32
 
@@ -34,6 +34,6 @@ def emit(system: System, options: Options) -> list[Artifact]:
     machine = system.machine
     told = {
         "machine-config": {"vcpu_count": len(machine.cpus), "mem_size_mib": machine.memory // limits.MIB},
-        "vfio": [{"id": one.name, "sbdf": limits.address(one, options)} for one in system.devices],
+        "vfio": [{"id": one.name, "sbdf": host_facts.address(one, options)} for one in system.devices],
     }
     return [Artifact(f"{system.name}.firecracker.experimental.json", (json.dumps(told, indent=2) + "\n").encode())]

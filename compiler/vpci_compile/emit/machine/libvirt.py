@@ -1,8 +1,8 @@
 """A machine of QEMU's as libvirt domain XML: the whole domain, and its devices alone.
 
 What libvirt has no element for is an override of a property of the device. Of PCI addresses a `bus` is the index of a
-controller here, not a bus number. Some elements were tried with
-`virsh domxml-to-native` of 12.8.0; whole domains are judged by libvirt's schema alone.
+controller here, not a bus number. libvirt 12.8.0 makes the same machine of it as our own arguments are
+(tests/machines/test_libvirt.py).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ...stack.libvirt_facts import since
 from ...stack.qemu.facts import release
 from .. import qemu
 from ..artifact import Artifact, Options
-from . import libvirt_numa
+from . import libvirt_initiators, libvirt_numa
 from .qemu import OAS, TYPES, host_options, told_window
 
 Element = ElementTree.Element
@@ -133,6 +133,11 @@ class _Domain:
         if self.overrides:
             self.uses |= {"override", "user-alias"}
             root.append(self._overrides())
+        if more := list(libvirt_initiators.arguments(system)):
+            self.uses.add("commandline")
+            found = _add(root, f"{{{_NAMESPACE}}}commandline")
+            for text in more:
+                _add(found, f"{{{_NAMESPACE}}}arg", value=text)
         return root
 
     def devices(self) -> Element:
@@ -165,12 +170,13 @@ class _Domain:
             yield f"everything of the host that {name}.qemu.json requires"
         if self.system.vendor:
             yield f"a host with processors of {self.system.vendor}"
-        if self.overrides:
-            yield f"with {name}.libvirt.devices.xml alone: the qemu:override of {name}.libvirt.xml"
+        beside = [f"qemu:{what}" for what in ("override", "commandline") if what in self.uses]
+        if beside:
+            yield f"with {name}.libvirt.devices.xml alone: the {' and the '.join(beside)} of {name}.libvirt.xml"
         if len(self.system.machine.initiators) > 1:
             yield (
-                "a look at the guest's nodes: libvirt names generic initiators itself, and QEMU orders them by names, "
-                f"so that its SRAT may have them in another order than {name}.srat.aml"
+                "a look at the guest's nodes where the domain has more objects (iothreads, secrets, TLS): "
+                f"{name}.srat.aml has generic initiators in the order that QEMU gives them without any"
             )
 
     def _expander(self, bus: Bus) -> Element:
@@ -237,9 +243,6 @@ class _Domain:
         domain, bus, rest = options.host_address.split(":")
         device, function = rest.split(".")
         _add(source, "address", domain=f"0x{domain}", bus=f"0x{bus}", slot=f"0x{device}", function=f"0x{function}")
-        if one.nodes:
-            self.uses.add("acpi-nodeset")
-            _add(found, "acpi", nodeset=f"{one.nodes[0]}-{one.nodes[-1]}" if len(one.nodes) > 1 else str(one.nodes[0]))
         _add(found, "rom", bar="on" if row["rombar"] else "off")
         _add(found, "alias", name=f"ua-{one.name}")
         above = self.port_index[one.port] if one.port else 0

@@ -9,6 +9,7 @@ from ...ir import Origin
 from ...ir.topology import Instance, System
 from ..artifact import Options
 from ..qemu.facts import clique, is_gpudirect
+from . import host_facts
 
 _HOST = re.compile(r"[0-9a-fA-F]{4}:[0-9a-fA-F]{2}:[01][0-9a-fA-F]\.[0-7]")
 MIB = 1 << 20
@@ -32,19 +33,14 @@ def check(system: System, options: Options, report: Report) -> None:
     if any(node.memory % MIB for node in machine.nodes):
         report.add("VPCI1966", system.origins["nodes"], f"{name} has memory in MiB")
     for one in system.devices:
-        if not _HOST.fullmatch(address(one, options)):
-            message = f"host address {address(one, options)!r} is not a PCI address"
+        if not _HOST.fullmatch(host_facts.address(one, options)):
+            message = f"host address {host_facts.address(one, options)!r} is not a PCI address"
             report.add("VPCI1824", one.origin, message, help="domain:bus:device.function in hex, 0000:01:00.0")
-
-
-def address(one: Instance, options: Options) -> str:
-    """Where the function is on the host."""
-    return options.host_devices.get(one.name, options.host_address)
 
 
 def path(one: Instance, options: Options) -> str:
     """The same as a path of sysfs."""
-    return f"/sys/bus/pci/devices/{address(one, options)}"
+    return f"/sys/bus/pci/devices/{host_facts.address(one, options)}"
 
 
 def clique_of(one: Instance) -> int | None:

@@ -20,6 +20,7 @@ from ...stack.qemu.facts import release
 from .. import qemu
 from ..artifact import Artifact, Options
 from ..printed.node_map_text import size
+from . import host_facts
 
 IOMMUFD = qemu.IOMMUFD
 _ROOT_BUS = {"q35": "pcie.0", "virt": "pcie.0", "pc": "pci.0"}
@@ -31,7 +32,8 @@ TYPES = {"q35": "pc-q35", "pc": "pc-i440fx", "virt": "virt"}
 _ASSOCIATIVITY = ("none", "direct", "complex")
 _POLICY = ("none", "write-back", "write-through")
 _PARTS = ("sockets", "cores", "threads")
-_VENDORS = {"intel": "GenuineIntel", "amd": "AuthenticAMD"}
+VENDORS = {"intel": "GenuineIntel", "amd": "AuthenticAMD"}
+"""What CPUID says of who made a processor."""
 _SINCE = {"machine": (10, 0), "smmuv3": (11, 0), "generic-port": (9, 2), "initiator": (9, 2)}
 
 
@@ -87,8 +89,7 @@ def _vendor(system: System, report: Report) -> None:
 
 def host_options(one: Instance, options: Options, machine: Machine) -> Options:
     """The options of one function: its address on the host, and the machine's release."""
-    address = options.host_devices.get(one.name, options.host_address)
-    return options._replace(host_address=address, qemu_version=machine.vmm.release)
+    return options._replace(host_address=host_facts.address(one, options), qemu_version=machine.vmm.release)
 
 
 def emit(system: System, options: Options) -> list[Artifact]:
@@ -194,7 +195,7 @@ def _cpu(system: System, requires: list[str]) -> str:
         requires.append(f"a host whose processors address {bits} bits of memory, with KVM")
         text += f",phys-bits={bits}"
     if system.vendor:
-        text += f",vendor={_VENDORS[system.vendor]}"
+        text += f",vendor={VENDORS[system.vendor]}"
     return text
 
 

@@ -23,11 +23,11 @@ exec qemu-system-x86_64 -nodefaults \
     -device '{"driver":"pcie-root-port","id":"rp6","bus":"socket1","addr":"02.0","chassis":7,"pref64-reserve":274877906944,"io-reserve":0}' \
     -device '{"driver":"pcie-root-port","id":"rp7","bus":"socket1","addr":"03.0","chassis":8,"pref64-reserve":274877906944,"io-reserve":0}' \
     -device '{"driver":"vfio-pci","id":"gpu0","host":"0000:01:00.0","bus":"rp0","addr":"00.0","rombar":0,"x-nv-gpudirect-clique":0,"iommufd":"iommufd0"}' \
-    -device '{"driver":"vfio-pci","id":"gpu1","host":"0000:01:00.0","bus":"rp1","addr":"00.0","rombar":0,"x-nv-gpudirect-clique":0,"iommufd":"iommufd0"}' \
-    -device '{"driver":"vfio-pci","id":"gpu2","host":"0000:01:00.0","bus":"rp2","addr":"00.0","rombar":0,"x-nv-gpudirect-clique":0,"iommufd":"iommufd0"}' \
-    -device '{"driver":"vfio-pci","id":"gpu3","host":"0000:01:00.0","bus":"rp3","addr":"00.0","rombar":0,"x-nv-gpudirect-clique":0,"iommufd":"iommufd0"}' \
-    -device '{"driver":"vfio-pci","id":"gpu4","host":"0000:01:00.0","bus":"rp4","addr":"00.0","rombar":0,"x-nv-gpudirect-clique":1,"iommufd":"iommufd0"}' \
-    -device '{"driver":"vfio-pci","id":"gpu5","host":"0000:01:00.0","bus":"rp5","addr":"00.0","rombar":0,"x-nv-gpudirect-clique":1,"iommufd":"iommufd0"}' \
-    -device '{"driver":"vfio-pci","id":"gpu6","host":"0000:01:00.0","bus":"rp6","addr":"00.0","rombar":0,"x-nv-gpudirect-clique":1,"iommufd":"iommufd0"}' \
-    -device '{"driver":"vfio-pci","id":"gpu7","host":"0000:01:00.0","bus":"rp7","addr":"00.0","rombar":0,"x-nv-gpudirect-clique":1,"iommufd":"iommufd0"}' \
+    -device '{"driver":"vfio-pci","id":"gpu1","host":"0000:02:00.0","bus":"rp1","addr":"00.0","rombar":0,"x-nv-gpudirect-clique":0,"iommufd":"iommufd0"}' \
+    -device '{"driver":"vfio-pci","id":"gpu2","host":"0000:03:00.0","bus":"rp2","addr":"00.0","rombar":0,"x-nv-gpudirect-clique":0,"iommufd":"iommufd0"}' \
+    -device '{"driver":"vfio-pci","id":"gpu3","host":"0000:04:00.0","bus":"rp3","addr":"00.0","rombar":0,"x-nv-gpudirect-clique":0,"iommufd":"iommufd0"}' \
+    -device '{"driver":"vfio-pci","id":"gpu4","host":"0000:05:00.0","bus":"rp4","addr":"00.0","rombar":0,"x-nv-gpudirect-clique":1,"iommufd":"iommufd0"}' \
+    -device '{"driver":"vfio-pci","id":"gpu5","host":"0000:06:00.0","bus":"rp5","addr":"00.0","rombar":0,"x-nv-gpudirect-clique":1,"iommufd":"iommufd0"}' \
+    -device '{"driver":"vfio-pci","id":"gpu6","host":"0000:07:00.0","bus":"rp6","addr":"00.0","rombar":0,"x-nv-gpudirect-clique":1,"iommufd":"iommufd0"}' \
+    -device '{"driver":"vfio-pci","id":"gpu7","host":"0000:08:00.0","bus":"rp7","addr":"00.0","rombar":0,"x-nv-gpudirect-clique":1,"iommufd":"iommufd0"}' \
     "$@"

@@ -616,9 +616,9 @@ exec qemu-system-aarch64 -nodefaults \
     -device '{"driver":"pcie-root-port","id":"gpu-port2","bus":"pcie2","addr":"00.0","chassis":3,"pref64-reserve":1099511627776,"io-reserve":0}' \
     -device '{"driver":"pcie-root-port","id":"gpu-port3","bus":"pcie3","addr":"00.0","chassis":4,"pref64-reserve":1099511627776,"io-reserve":0}' \
     -device '{"driver":"vfio-pci","id":"gpu0","host":"0000:01:00.0","bus":"gpu-port0","addr":"00.0","rombar":0,"iommufd":"iommufd0"}' \
-    -device '{"driver":"vfio-pci","id":"gpu1","host":"0000:01:00.0","bus":"gpu-port1","addr":"00.0","rombar":0,"iommufd":"iommufd0"}' \
-    -device '{"driver":"vfio-pci","id":"gpu2","host":"0000:01:00.0","bus":"gpu-port2","addr":"00.0","rombar":0,"iommufd":"iommufd0"}' \
-    -device '{"driver":"vfio-pci","id":"gpu3","host":"0000:01:00.0","bus":"gpu-port3","addr":"00.0","rombar":0,"iommufd":"iommufd0"}' \
+    -device '{"driver":"vfio-pci","id":"gpu1","host":"0000:02:00.0","bus":"gpu-port1","addr":"00.0","rombar":0,"iommufd":"iommufd0"}' \
+    -device '{"driver":"vfio-pci","id":"gpu2","host":"0000:03:00.0","bus":"gpu-port2","addr":"00.0","rombar":0,"iommufd":"iommufd0"}' \
+    -device '{"driver":"vfio-pci","id":"gpu3","host":"0000:04:00.0","bus":"gpu-port3","addr":"00.0","rombar":0,"iommufd":"iommufd0"}' \
     -object '{"qom-type":"acpi-generic-initiator","id":"gi0","pci-dev":"gpu0","node":4}' \
     -object '{"qom-type":"acpi-generic-initiator","id":"gi1","pci-dev":"gpu0","node":8}' \
     -object '{"qom-type":"acpi-generic-initiator","id":"gi2","pci-dev":"gpu1","node":14}' \
