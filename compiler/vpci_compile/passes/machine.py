@@ -107,14 +107,15 @@ def _instance(plan: topology.Plan, name: str, nodes: tuple[int, ...], ports: dic
     if where is None:
         return None
     place, bus, slot = where
-    if function.guest.place != place:
+    # Other VMMs have one flat bus, and put an Endpoint on it as it is.
+    if plan.layout.vmm.name == QEMU and function.guest.place != place:
         message = f"{name} is {_WORDS[place]}, and its layout says place: {function.guest.place}"
         note = "what a guest finds of a PCI Express function depends on it (PCIe 6.0 7.5.3.2, device type)"
         plan.report.add(
             "VPCI1962", plan.span("devices", name), message, note=note, help=f"guest: {{place: {place}}} there"
         )
     guest = function.guest._replace(
-        bus=bus, device=slot, function=entry.function, first_node=nodes[0] if nodes else None
+        segment=entry.segment, bus=bus, device=slot, function=entry.function, first_node=nodes[0] if nodes else None
     )
     over = entry.port or ""
     return Instance(

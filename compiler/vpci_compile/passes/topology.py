@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _SLOTS = 32
 _TAKEN = {"q35": (0, 31), "virt": (0,), "pc": (0, 1)}
 """Device numbers of the root bus that QEMU's machines have for themselves."""
+_SLOT_0_IS_FREE = (54, 0)
+"""Up to v53 cloud-hypervisor kept device 0 of every segment, then that of segment 0 alone (37b2a0783, fd86afefe)."""
 _Wish = tuple[str, str, str, int | None, int]
 """Kind, name, bus, device number where one is said, function number."""
 _SPARE = 1 << 30
@@ -47,13 +49,17 @@ def expander_slots(plan: Plan) -> None:
     """Give device numbers: said ones first, then the others in their order, each in the first slot that is free."""
     taken = _TAKEN.get(plan.layout.vmm.type or "", (0,))
     plan.places |= {(ROOT, slot, 0): "the machine" for slot in taken}
+    segments = {one.segment for one in plan.layout.devices.values() if one.segment}
+    if tuple(map(int, plan.layout.vmm.release.split("."))) < _SLOT_0_IS_FREE:
+        plan.places |= {(f"segment {number}", 0, 0): "the machine" for number in segments}
     said: list[_Wish] = []
     free: list[_Wish] = [("buses", name, ROOT, None, 0) for name in plan.layout.buses]
     for name, port in plan.layout.ports.items():
         (said if port.slot is not None else free).append(("ports", name, port.bus, port.slot, port.function))
     for name, device in plan.layout.devices.items():
         if device.port is None and device.bus is not None:
-            row = ("devices", name, device.bus, device.slot, device.function)
+            bus = f"segment {device.segment}" if device.segment and device.bus == ROOT else device.bus
+            row = ("devices", name, bus, device.slot, device.function)
             (said if device.slot is not None else free).append(row)
     for kind, name, bus, wanted, function in [*said, *free]:
         if not _is_bus(plan, (kind, name), bus):
@@ -71,7 +77,7 @@ def expander_slots(plan: Plan) -> None:
 
 
 def _is_bus(plan: Plan, who: tuple[str, str], bus: str) -> bool:
-    if bus == ROOT or bus in plan.layout.buses:
+    if bus == ROOT or bus.startswith("segment ") or bus in plan.layout.buses:
         return True
     _unknown(plan, (*who, "bus"), "bus", bus, [ROOT, *plan.layout.buses])
     return False

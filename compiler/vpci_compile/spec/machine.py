@@ -135,6 +135,8 @@ class DeviceEntry(_Part):
     """Device number on `bus` (default: the first that is free)."""
     function: Annotated[int, Field(ge=0, le=7)] = 0
     """Function number."""
+    segment: Annotated[int, Field(ge=0, le=95)] = 0
+    """The PCI segment whose root bus it is on (cloud-hypervisor, which has up to 96)."""
     first_node: NodeNumber | None = None
     """The first of its NUMA nodes (`initiators` in its layout); default: those behind the nodes listed, in order."""
     node: NodeNumber | None = None

@@ -6,13 +6,13 @@ Source: cloud-hypervisor's source at ae44c2971 (2026-08); nothing was run. It ma
 from __future__ import annotations
 
 import json
-import shlex
 from typing import Any
 
 from ...diagnostics import Report
 from ...ir.topology import System
 from ..artifact import Artifact, Options
-from . import limits
+from ..qemu import script_lines
+from . import apertures, limits
 from .qemu import runs
 
 _INITIATORS = (54, 0)  # up to v53 the handle in SRAT names another function (#8766)
@@ -32,6 +32,10 @@ def check(system: System, options: Options, report: Report) -> None:
         if one.function.guest.function:
             message = f"{one.name}: cloud-hypervisor has function 0 of a slot alone"
             report.add("VPCI1966", one.origin, message)
+    if not apertures.plan(system).fits:
+        message = "the BARs of its functions have no room in the windows of cloud-hypervisor's PCI segments"
+        help_ = "segment: another one, for some of the devices"
+        report.add("VPCI1966", system.origins["devices"], message, help=help_)
     limits.judged(system, report)
 
 
@@ -66,23 +70,37 @@ def body(system: System, options: Options) -> dict[str, Any]:
         far = [{"destination": b, "distance": v} for (a, b), v in sorted(machine.distances.items()) if a == number != b]
         row |= {"distances": far} if far else {}
         numa.append(row)
-    segments = max((one.function.guest.segment for one in system.devices), default=0) + 1
-    return {
+    windows = apertures.plan(system)
+    told: dict[str, Any] = {
         "cpus": {"boot_vcpus": count, "max_vcpus": count, "topology": topology},
         "memory": {"size": 0, "zones": zones},
-        "platform": {"num_pci_segments": segments},
+        "platform": {"num_pci_segments": len(windows.high)},
         "numa": numa,
         "devices": devices,
     }
+    if windows.bits != apertures.DEFAULT_BITS:
+        told["cpus"]["max_phys_bits"] = windows.bits
+    if any(one.weight > 1 for one in (*windows.low, *windows.high)):
+        told["pci_segments"] = [
+            {"pci_segment": low.segment, "mmio32_aperture_weight": low.weight, "mmio64_aperture_weight": high.weight}
+            for low, high in zip(windows.low, windows.high, strict=True)
+        ]
+    return told
 
 
 def emit(system: System, options: Options) -> list[Artifact]:
     """NAME.cloud-hypervisor.vm-create.json, and NAME.cloud-hypervisor.sh."""
     told = body(system, options)
     parts = told["cpus"]["topology"].values()
-    argv = ["--cpus", f"boot={told['cpus']['boot_vcpus']},topology={':'.join(map(str, parts))}", "--memory", "size=0"]
+    cpus = f"boot={told['cpus']['boot_vcpus']},topology={':'.join(map(str, parts))}"
+    if "max_phys_bits" in told["cpus"]:
+        cpus += f",max_phys_bits={told['cpus']['max_phys_bits']}"
+    argv = ["--cpus", cpus, "--memory", "size=0"]
     argv += ["--memory-zone", *(f"id={zone['id']},size={zone['size']}" for zone in told["memory"]["zones"])]
-    argv += ["--platform", f"num_pci_segments={told['platform']['num_pci_segments']}", "--numa"]
+    argv += ["--platform", f"num_pci_segments={told['platform']['num_pci_segments']}"]
+    if "pci_segments" in told:
+        argv += ["--pci-segment", *(",".join(f"{k}={v}" for k, v in row.items()) for row in told["pci_segments"])]
+    argv.append("--numa")
     for row in told["numa"]:
         far = row.get("distances")
         plain = {name: value for name, value in row.items() if name != "distances"}
@@ -95,7 +113,7 @@ def emit(system: System, options: Options) -> list[Artifact]:
     script = (
         "#!/bin/sh\n"
         "# Starts the machine; what is given to this script follows: a kernel or firmware, disks, a console.\n"
-        f'exec cloud-hypervisor {shlex.join(argv)} "$@"\n'
+        f'exec cloud-hypervisor {script_lines(argv)} \\\n    "$@"\n'
     )
     stem = f"{system.name}.cloud-hypervisor"
     return [

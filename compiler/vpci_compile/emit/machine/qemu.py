@@ -42,6 +42,8 @@ def check(system: System, options: Options, report: Report) -> None:
     machine = system.machine
     own = machine.vmm.release
     for one in system.devices:
+        if one.function.guest.segment:
+            report.add("VPCI1966", one.origin, f"{one.name}: QEMU's machines have PCI segment 0 only")
         if not one.port and one.bus != ROOT:
             message = f"{one.name} is on the expander {one.bus} without a port: QEMU plugs bridges into expanders only"
             report.add("VPCI1966", one.origin, message, help="ports: a root port on that bus, the function behind it")
