@@ -453,7 +453,30 @@ def test_an_interrupt_is_130(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr() == ("", "")
 
 
-def test_a_misspelt_layout_is_shown_the_near_one(run: Run) -> None:
-    for command in (["check", "nvidia/gh20"], ["show", "nvidia/gh20"]):
-        done = run(*command)
-        assert done.status == 1 and "did you mean 'nvidia/gh200'?" in done.err
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(
+            "check {}",
+            "build {}",
+            "show {}",
+            "explain {} 0",
+            "import {}",
+            "free {}",
+            "fleet {}",
+            "diff {} nvidia/gh200",
+        ),
+        *("diff nvidia/gh200 {}", "diff --raw {} minimal", "report {} -o unused.html", "layouts show {}"),
+        *("predict {} --stack linux-7.2/qemu-11.1", "verify {}", "serve {} --socket unused", "acpi build {}"),
+    ],
+)
+@pytest.mark.parametrize(("typed", "meant"), [("nvidia/gh20", "nvidia/gh200"), ("machines/gh20", "machines/gh200")])
+def test_a_misspelt_name_is_answered_with_the_near_one(run: Run, words: str, typed: str, meant: str) -> None:
+    done = run(*words.format(typed).split())
+    assert done.status == 1 and f"did you mean '{meant}'?" in done.err
+
+
+def test_a_misspelt_machine_beside_another_one(run: Run) -> None:
+    for words in ("machines/gh20 machines/gh200", "machines/gh200 machines/gh20"):
+        done = run("diff", *words.split())
+        assert done.status == 1 and "did you mean 'machines/gh200'?" in done.err

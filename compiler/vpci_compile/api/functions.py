@@ -13,7 +13,7 @@ from ..diagnostics import Diagnostic, Report, Source
 from ..ir import Function
 from ..pipeline import Compiled
 from .captures import import_capture
-from .named import StrPath, compile_layout, is_layout, misspelt
+from .named import StrPath, compile_layout, is_layout, no_such_version
 
 if TYPE_CHECKING:  # imported by the functions that need them: `check` starts faster without
     from ..diff import Difference
@@ -111,7 +111,7 @@ def _realize(function: Function, wanted: HostOptions, options: Options) -> tuple
 
 def load(path: StrPath, slot: str | None = None) -> Compiled:
     """The function of a layout (.yaml) or, by way of `import_capture`, of a capture."""
-    if is_layout(path) or misspelt(path):
+    if is_layout(path) or no_such_version(path):
         return compile_layout(path)
     imported = import_capture(path, slot)
     # The lines are those of the layout that `import` writes, not of the capture.

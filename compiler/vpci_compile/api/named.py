@@ -7,7 +7,7 @@ from pathlib import Path
 
 from .. import loader, pipeline
 from ..catalog import libraries
-from ..diagnostics import Failed, failure, nearest, whole_file
+from ..diagnostics import Failed, failure, whole_file
 from ..pipeline import Compiled
 
 LAYOUT_SUFFIXES = (".yaml", ".yml")
@@ -36,14 +36,14 @@ def compile_layout(path: StrPath) -> Compiled:
     Raises:
         Failed: with every error; VPCI1001 or VPCI1121 with what is near, where a name of a library was meant.
     """
-    wrong = misspelt(path)
+    wrong = no_such_version(path)
     if wrong is not None:
         raise wrong
     return pipeline.compile_file(*find(path))
 
 
-def misspelt(path: StrPath) -> Failed | None:
-    """What to raise of a `path` where nothing is, if it is nearly the name of a layout of a library."""
+def no_such_version(path: StrPath) -> Failed | None:
+    """What to raise of a `path` where nothing is, if it is another version of a layout of a library."""
     if loader.exists(find(path)[0]):
         return None
     name = os.fspath(path)
@@ -51,8 +51,4 @@ def misspelt(path: StrPath) -> Failed | None:
     if there:
         message = f"there is no such version of this layout: '{name}'"
         return failure("VPCI1121", whole_file(name), message, help=f"versions of it: {', '.join(there)}")
-    near = nearest(name, libraries.layouts())
-    if near:
-        message = f"there is no file and no shipped layout '{name}'"
-        return failure("VPCI1001", whole_file(name), message, help=f"did you mean '{near[0]}'?")
     return None

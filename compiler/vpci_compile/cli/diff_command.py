@@ -76,6 +76,9 @@ def diff(
         return
     machines = [api.is_machine(path) for path in (source, destination)]
     if any(machines) and not all(machines):
+        for path in (source, destination):
+            if not path.exists() and not api.is_layout(path):
+                api.load(path)  # says that there is none
         raise typer.BadParameter("one side is a machine layout, and the other is none", param_hint="SRC, DST")
     if all(machines):
         _told(api.migration_of_machines(source, destination, _accepted(ignore, policy)), [], everything, strict)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..capture.sysfs import is_device
 from ..diagnostics import Failed, failure, whole_file
-from ..loader import unreadable
+from ..loader import meant, unreadable
 
 Found = str | Failed
 _HOW = "name files, folders of files, or patterns: 'hosts/*.lspci'"
@@ -29,7 +29,7 @@ def find(path: str) -> Iterator[Found]:
         matches = []
     if not matches:
         what = "no file matches" if glob.has_magic(path) else "there is no"
-        yield failure("VPCI2201", whole_file(path), f"{what} '{path}'", help=_HOW)
+        yield failure("VPCI2201", whole_file(path), f"{what} '{path}'", help=[*meant(path), _HOW])
     seen: set[tuple[int, int]] = set()
     for match in matches:
         folder = Path(match)

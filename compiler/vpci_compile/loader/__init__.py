@@ -1,8 +1,19 @@
 """YAML (the only user of PyYAML) and JSON, with positions."""
 
-from .files import exists, load, read_bytes, read_source, unreadable
+from .files import exists, load, meant, read_bytes, read_source, unreadable
 from .json_reader import parse_json
 from .node import Node, Scalar
 from .yaml_reader import parse
 
-__all__ = ["Node", "Scalar", "exists", "load", "parse", "parse_json", "read_bytes", "read_source", "unreadable"]
+__all__ = [
+    "Node",
+    "Scalar",
+    "exists",
+    "load",
+    "meant",
+    "parse",
+    "parse_json",
+    "read_bytes",
+    "read_source",
+    "unreadable",
+]

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..diagnostics import Failed, Source, failure, whole_file
+from .. import resources
+from ..diagnostics import Failed, Source, failure, nearest, whole_file
 from .node import Node
 from .yaml_reader import MAX_CHARACTERS, parse
+
+_NAME_PARTS = 2  # nvidia/gh200
 
 
 def exists(path: Path) -> bool:
@@ -37,7 +40,26 @@ def read_bytes(path: Path, shown: str | None = None, limit: int = 64 << 20) -> b
 def unreadable(shown: str, error: Exception) -> Failed:
     """The failure for a file that the operating system does not give us."""
     reason = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
-    return failure("VPCI1001", whole_file(shown), f"cannot read '{shown}': {reason}")
+    missing = isinstance(error, FileNotFoundError)
+    return failure(
+        "VPCI1001", whole_file(shown), f"cannot read '{shown}': {reason}", help=meant(shown, missing=missing)
+    )
+
+
+def meant(shown: str, *, missing: bool = True) -> list[str]:
+    """A hint at the layout of a library whose name `shown` nearly is; none where it is a path of another kind."""
+    path = Path(shown)
+    if not missing or path.suffix not in ("", ".yaml", ".yml"):
+        return []
+    typed = "/".join(path.with_suffix("").parts[-_NAME_PARTS:])
+    return [f"did you mean '{one}'?" for one in nearest(typed, _library_names())]
+
+
+def _library_names() -> list[str]:
+    """The names of all layouts, machines too; of a version that was named (`@`) its own message tells."""
+    roots = [resources.folder("layouts"), *resources.own_libraries()]
+    found = {path.relative_to(root).with_suffix("").as_posix() for root in roots for path in root.rglob("*.yaml")}
+    return sorted(name for name in found if "@" not in name and not name.startswith("quirks/"))
 
 
 def read_source(path: Path, shown: str | None = None) -> Source:
