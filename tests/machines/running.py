@@ -15,7 +15,7 @@ from vpci_compile.emit import Options
 from vpci_compile.emit.machine import qemu as machine_qemu
 from vpci_compile.emit.machine import tables as machine_tables
 from vpci_compile.ir.machine import Architecture
-from vpci_compile.ir.topology import ROOT, System
+from vpci_compile.ir.topology import System
 from vpci_compile.live.verify import serving
 
 _ECAM = 0x40_1000_0000  # QEMU hw/arm/virt.c: VIRT_HIGH_PCIE_ECAM
@@ -57,12 +57,14 @@ def stand_in(argv: list[str], device: Callable[[Row], Row]) -> list[str]:
 
 
 def number_buses(machine: qtest.Machine, system: System) -> None:
-    """What firmware does: give each port its secondary bus."""
+    """What firmware does: give each port, and each switch, the numbers of the buses behind it."""
+    bridges = []
     for port in system.ports:
-        bus = system.bus(port.bus)
-        primary = 0 if port.bus == ROOT or bus is None else bus.number
-        value = port.secondary << 16 | port.secondary << 8 | primary
-        devfn = port.slot << 3 | port.function
+        bridges.append((port.primary, port.slot << 3 | port.function, port.secondary, port.subordinate))
+        if (switch := system.switch_behind(port)) is not None:
+            bridges.append((port.secondary, 0, switch.number, port.subordinate))
+    for primary, devfn, secondary, last in bridges:
+        value = last << 16 | secondary << 8 | primary
         if system.machine.architecture is Architecture.AARCH64:
             machine.command(f"writel {_ECAM + (primary << 20 | devfn << 12 | _BUS_NUMBERS):#x} {value:#x}")
         else:

@@ -42,6 +42,34 @@ REFUSED = {
         "devices: {d: {layout: port-0.yaml, port: p}}\n",
         "VPCI1993",
     ),
+    "a switch behind no port": ("x86", ONE + "switches: {s: {port: p}}\n", "VPCI1960"),
+    "two switches behind one port": (
+        "x86",
+        ONE + "ports: {p: {}}\nswitches: {s: {port: p}, t: {port: p}}\n",
+        "VPCI1961",
+    ),
+    "a function where a switch is": (
+        "x86",
+        ONE + "ports: {p: {}}\nswitches: {s: {port: p}}\ndevices: {d: {layout: port-0.yaml, port: p}}\n",
+        "VPCI1961",
+    ),
+    "a function beside a switch": (
+        "x86",
+        ONE + "ports: {p: {}}\nswitches: {s: {port: p}}\ndevices: {d: {layout: port-0.yaml, port: p, function: 1}}\n",
+        "VPCI1996",
+    ),
+    "a function on a switch": (
+        "x86",
+        ONE + "ports: {p: {}}\nswitches: {s: {port: p}}\ndevices: {d: {layout: root-0.yaml, bus: s}}\n",
+        "VPCI1960",
+    ),
+    "a switch called as its port": ("x86", ONE + "ports: {p: {}}\nswitches: {p: {port: p}}\n", "VPCI1992"),
+    "VFIO below a switch without accel": (
+        "arm",
+        ONE + "buses: {b: {number: 5, viommu: {type: smmuv3}}}\nports: {p: {bus: b}, q: {bus: s}}\n"
+        "switches: {s: {port: p}}\ndevices: {d: {layout: port-0.yaml, port: q}}\n",
+        "VPCI1993",
+    ),
     "no memory": ("x86", "cpus: 1\nnodes: [{}]\n", "VPCI1994"),
     "memory for later": ("x86", ONE + "hotplug: {size: 4097, slots: 1}\n", "VPCI1994"),
     "node of a bus": ("x86", ONE + "buses: {b: {number: 5, node: 1}}\n", "VPCI1960"),

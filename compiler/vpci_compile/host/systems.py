@@ -15,7 +15,7 @@ from ..diff import Answer, Finding, Outcome
 from ..diff import Difference as Row
 from ..diff import Kind as Means
 from ..emit.machine import tables as machine_tables
-from ..ir.topology import Instance, RootPort, System
+from ..ir.topology import Instance, PciePort, System
 from . import migration, policy, sides
 from .policy import Accepted
 
@@ -29,7 +29,8 @@ _TITLES = {
     "hotplug": "Memory to be plugged in",
     "nodes": "NUMA node",
     "buses": "Expander bus",
-    "ports": "Root port",
+    "ports": "Port",
+    "switches": "Switch",
     "functions": "Function at this place",
     "distances": "Distance",
     "tables": "ACPI table",
@@ -95,14 +96,20 @@ def _hard(system: System) -> Parts:
         found[f"buses.{bus.number:02x}"] = (f"at 00:{bus.slot:02x}.0", bus.origin)
     for port in system.ports:
         found[f"ports.{_port_place(system, port)}"] = (f"window {port.window:#x}, I/O {port.io}", port.origin)
+    for switch in system.switches:
+        over = system.port(switch.port)
+        assert over is not None
+        found[f"switches.{_port_place(system, over)}/00.0"] = ("there", switch.origin)
     for one in system.devices:
         found[f"functions.{_place(system, one)}"] = ("there", one.origin)
     return found
 
 
-def _port_place(system: System, port: RootPort) -> str:
-    above = system.bus(port.bus)
-    return f"{above.number if above else 0:02x}:{port.slot:02x}.{port.function}"
+def _port_place(system: System, port: PciePort) -> str:
+    """The guest's path to a port; the one part between the ports of a path is a switch's upstream port."""
+    own, switch = f"{port.slot:02x}.{port.function}", system.switch(port.bus)
+    over = system.port(switch.port) if switch is not None else None
+    return f"{port.primary:02x}:{own}" if over is None else f"{_port_place(system, over)}/00.0/{own}"
 
 
 def _place(system: System, one: Instance) -> str:

@@ -48,19 +48,32 @@ class Bus(NamedTuple):
     origin: Span
 
 
-class RootPort(NamedTuple):
-    """A root port on `bus` (ROOT, or an expander's name); `secondary` is the number of the bus behind it, as firmware
-    will give it; `window` its 64-bit prefetchable window, 0 for none.
+class PciePort(NamedTuple):
+    """A root port on `bus` (ROOT, or an expander's name), or a downstream port, whose `bus` is its switch's name.
+
+    `primary` is the number of that bus, `secondary` that of the bus behind the port and `subordinate` the last one
+    below, as firmware will give them; `window` is its 64-bit prefetchable window, 0 for none.
     """
 
     name: str
     bus: str
     slot: int
     function: int
+    primary: int
     secondary: int
+    subordinate: int
     window: int
     io: bool
     chassis: int
+    origin: Span
+
+
+class Switch(NamedTuple):
+    """A switch: its upstream port is device 0 behind `port`, its downstream ports are on bus `number` inside."""
+
+    name: str
+    port: str
+    number: int
     origin: Span
 
 
@@ -86,7 +99,8 @@ class Instance(NamedTuple):
 class System:
     """A compiled machine layout; `machine` is what the ACPI tables are made from.
 
-    `type_release` is the version of QEMU's machine type. `window` is the sum of the 64-bit windows of all ports, and
+    `type_release` is the version of QEMU's machine type. `ports` are in the order in which firmware meets them, so that
+    each stands behind those above it. `window` is the sum of the 64-bit windows of all root ports, and
     `pci_hole` the least power of two that holds them aligned, with room for functions that the layout does not name.
     `vendor` is that of the processors ("intel", "amd"), "" where nobody says. `specified` says that the guest's tables
     are those of ACPI 6.6 and not its VMM's.
@@ -100,7 +114,8 @@ class System:
     processors: Processors
     vendor: str
     buses: tuple[Bus, ...]
-    ports: tuple[RootPort, ...]
+    ports: tuple[PciePort, ...]
+    switches: tuple[Switch, ...]
     devices: tuple[Instance, ...]
     viommu: Viommu | None
     window: int
@@ -110,10 +125,18 @@ class System:
     origin: Span
     origins: Mapping[str, Span]
 
-    def port(self, name: str) -> RootPort | None:
+    def port(self, name: str) -> PciePort | None:
         """The port of this name."""
         return next((one for one in self.ports if one.name == name), None)
 
     def bus(self, name: str) -> Bus | None:
         """The expander of this name; None for the root bus."""
         return next((one for one in self.buses if one.name == name), None)
+
+    def switch(self, name: str) -> Switch | None:
+        """The switch of this name."""
+        return next((one for one in self.switches if one.name == name), None)
+
+    def switch_behind(self, port: PciePort) -> Switch | None:
+        """The switch whose upstream port is behind a port."""
+        return next((one for one in self.switches if one.port == port.name), None)

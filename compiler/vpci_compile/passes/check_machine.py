@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ..spec.machine import MachineLayout, ViommuEntry
     from .topology import Plan
 
+_KINDS = {"buses": "a bus", "ports": "a port", "switches": "a switch", "devices": "a device"}
 _RESERVED = (ROOT, "pcie.0", "pci.0")
 _RAM_GRAIN = 1 << 20
 _HEADER_TYPE, _MULTIFUNCTION = 0x0E, 0x80
@@ -25,7 +26,7 @@ _SMMU, _INTEL = "smmuv3", "intel-iommu"
 def names(layout: MachineLayout, tree: Node, report: Report) -> None:
     """One name means one part: QEMU finds buses, ports and functions by it. Reports VPCI1992."""
     seen: dict[str, str] = dict.fromkeys(_RESERVED, "the machine's own root bus")
-    for kind, word in (("buses", "a bus"), ("ports", "a port"), ("devices", "a device")):
+    for kind, word in _KINDS.items():
         for name in getattr(layout, kind):
             if name in seen:
                 message = f"{word} cannot be called '{name}': that is {seen[name]}"
@@ -35,7 +36,7 @@ def names(layout: MachineLayout, tree: Node, report: Report) -> None:
         own = f"{name}-smmu"  # the id of its vIOMMU
         if bus.viommu is not None and own in seen:
             message = f"{seen[own]} cannot be called '{own}': that is the vIOMMU of {name}"
-            kind = next(one for one in ("buses", "ports", "devices") if own in getattr(layout, one))
+            kind = next(one for one in _KINDS if own in getattr(layout, one))
             report.add("VPCI1992", tree.key_of(kind, own), message, help="another name")
 
 
@@ -64,7 +65,7 @@ def viommus(layout: MachineLayout, tree: Node, report: Report) -> None:
 
 def _plain_smmu(layout: MachineLayout, bus: str, entry: ViommuEntry, tree: Node, report: Report) -> None:
     """QEMU's own SMMUv3 has no ATS and no PASID, and VFIO cannot follow its mappings."""
-    ports = {name for name, port in layout.ports.items() if port.bus == bus}
+    ports = _ports_below(layout, bus)
     behind = [name for name, one in layout.devices.items() if one.port in ports or one.bus == bus]
     what = "ats" if entry.ats else "pasid_bits" if entry.pasid_bits else ""
     if what:
@@ -73,6 +74,15 @@ def _plain_smmu(layout: MachineLayout, bus: str, entry: ViommuEntry, tree: Node,
     elif behind:
         message = f"{behind[0]} is behind an SMMUv3 that QEMU itself makes: it does not tell VFIO what a guest maps"
         report.add("VPCI1993", tree.span_of("buses", bus, "viommu"), message, help="accel: true")
+
+
+def _ports_below(layout: MachineLayout, bus: str) -> set[str]:
+    """All ports below a bus, through switches too."""
+    buses, found = {bus}, set[str]()
+    while more := {name for name, port in layout.ports.items() if port.bus in buses} - found:
+        found |= more
+        buses |= {name for name, switch in layout.switches.items() if switch.port in found}
+    return found
 
 
 def memory(layout: MachineLayout, tree: Node, report: Report) -> None:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from ..diagnostics import Report
 from ..ir import Function
 from ..ir.machine import Architecture, Initiator, Machine, Port, Vmm
-from ..ir.topology import Instance, Processors, RootPort, System
+from ..ir.topology import Instance, PciePort, Processors, System
 from ..loader import Node
 from . import check_hmat, check_machine, numa, topology
+from .windows import Windows
 
 if TYPE_CHECKING:
     from ..spec.machine import MachineLayout
@@ -33,7 +34,7 @@ def compile_machine(
     """Compile a typed machine layout; `functions` are its devices' by name, `ids` the processors' in their order.
 
     Raises:
-        Failed: VPCI1960..1967 and VPCI1990..1997, all that one stage finds.
+        Failed: VPCI1960..1967 and VPCI1990..1998, all that one stage finds.
     """
     _vmm(layout, tree, report)
     check_machine.names(layout, tree, report)
@@ -43,7 +44,8 @@ def compile_machine(
     plan = topology.Plan(layout, tree, report, functions)
     topology.expander_slots(plan)
     expanders = topology.buses(plan)
-    ports = topology.ports(plan, expanders)
+    windows = Windows(layout, functions)
+    ports, switches = topology.ports(plan, expanders, windows)
     report.stop_on_errors()
     counts = {name: function.guest.initiators for name, function in functions.items()}
     nodes = numa.brought(layout, counts)
@@ -56,8 +58,8 @@ def compile_machine(
         if (instance := _instance(plan, name, nodes[name], {port.name: port for port in ports})) is not None
     ]
     report.stop_on_errors()
-    behind = {port.name: [one.function for one in devices if one.port == port.name] for port in ports}
-    hole = topology.hole(ports, behind, [one.function for one in devices if not one.port])
+    reserved = {port.name: port.window for port in ports if not windows.is_downstream(port.name)}
+    hole = windows.hole(reserved)
     vendor = (layout.processor.vendor or "") if layout.processor else ""
     system = System(
         name=layout.machine,
@@ -69,9 +71,10 @@ def compile_machine(
         vendor=vendor,
         buses=tuple(expanders),
         ports=tuple(ports),
+        switches=tuple(switches),
         devices=tuple(devices),
         viommu=topology.viommu(layout.viommu),
-        window=sum(port.window for port in ports),
+        window=sum(reserved.values()),
         pci_hole=hole,
         specified=layout.tables == "acpi-6.6",
         guest_nodes=layout.guest_nodes,
@@ -101,7 +104,7 @@ def _vmm(layout: MachineLayout, tree: Node, report: Report) -> None:
         report.add("VPCI1967", tree.span_of("vmm", "initiator_ids"), message, help="leave it out")
 
 
-def _instance(plan: topology.Plan, name: str, nodes: tuple[int, ...], ports: dict[str, RootPort]) -> Instance | None:
+def _instance(plan: topology.Plan, name: str, nodes: tuple[int, ...], ports: dict[str, PciePort]) -> Instance | None:
     entry, function = plan.layout.devices[name], plan.functions[name]
     where = topology.of_device(plan, name, entry, ports)
     if where is None:

@@ -1,6 +1,6 @@
-"""Where everything of a machine sits: device numbers, bus numbers as firmware will give them, windows.
+"""Where everything of a machine sits: device numbers, and bus numbers as firmware will give them.
 
-Source: PCIe 6.0 7.5.1.3 (bus numbers, windows); SeaBIOS src/fw/pciinit.c and edk2 PciBusDxe number the bridges of a bus
+Source: PCIe 6.0 7.5.1.3 (bus numbers); SeaBIOS src/fw/pciinit.c and edk2 PciBusDxe number the bridges of a bus
 in the order of their device and function numbers, depth first; an expander's buses count on from its own number.
 """
 
@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..diagnostics import Report, Span, nearest
-from ..ir import Bar, BarKind, Function
-from ..ir.topology import ROOT, Bus, RootPort, Viommu
+from ..ir import Function
+from ..ir.topology import ROOT, Bus, PciePort, Switch, Viommu
 from ..loader import Node
+from .windows import GRAIN, Windows
 
 if TYPE_CHECKING:
     from ..spec.machine import DeviceEntry, MachineLayout, PortEntry, ViommuEntry
@@ -25,8 +26,6 @@ _SLOT_0_IS_FREE = (54, 0)
 """Up to v53 cloud-hypervisor kept device 0 of every segment, then that of segment 0 alone (37b2a0783, fd86afefe)."""
 _Wish = tuple[str, str, str, int | None, int]
 """Kind, name, bus, device number where one is said, function number."""
-_SPARE = 1 << 30
-_GRAIN = 1 << 20  # a bridge's windows are counted in MiB (PCIe 6.0 7.5.1.3.8)
 
 
 @dataclass
@@ -38,7 +37,7 @@ class Plan:
     report: Report
     functions: dict[str, Function]
     places: dict[tuple[str, int, int], str] = field(default_factory=dict)
-    slots: dict[str, int] = field(default_factory=dict)  # expanders, ports and devices by "kind name"
+    slots: dict[str, int] = field(default_factory=dict)  # expanders, ports, switches and devices by "kind name"
 
     def span(self, *path: str | int) -> Span:
         """Where something stands."""
@@ -74,12 +73,29 @@ def expander_slots(plan: Plan) -> None:
             continue
         plan.places[key] = name
         plan.slots[f"{kind} {name}"] = number
+    for name, switch in plan.layout.switches.items():
+        _place_switch(plan, name, switch.port)
+
+
+def _place_switch(plan: Plan, name: str, port: str) -> None:
+    """Its upstream port is device 0, function 0 behind the port."""
+    if port not in plan.layout.ports:
+        _unknown(plan, ("switches", name, "port"), "port", port, plan.layout.ports)
+        return
+    key = (f"behind {port}", 0, 0)
+    if key in plan.places:
+        message = f"{name}: behind {port} there is {plan.places[key]} already"
+        plan.report.add("VPCI1961", plan.span("switches", name), message, help="another port")
+        return
+    plan.places[key] = name
+    plan.slots[f"switches {name}"] = 0
 
 
 def _is_bus(plan: Plan, who: tuple[str, str], bus: str) -> bool:
-    if bus == ROOT or bus.startswith("segment ") or bus in plan.layout.buses:
+    switches = plan.layout.switches if who[0] == "ports" else ()  # of a switch there are ports alone
+    if bus == ROOT or bus.startswith("segment ") or bus in plan.layout.buses or bus in switches:
         return True
-    _unknown(plan, (*who, "bus"), "bus", bus, [ROOT, *plan.layout.buses])
+    _unknown(plan, (*who, "bus"), "bus", bus, [ROOT, *plan.layout.buses, *switches])
     return False
 
 
@@ -117,25 +133,21 @@ def viommu(entry: ViommuEntry | None) -> Viommu | None:
     return None if entry is None else Viommu(entry.type, entry.accel, entry.ats, entry.pasid_bits)
 
 
-def ports(plan: Plan, expanders: list[Bus]) -> list[RootPort]:
-    """The root ports in the order in which firmware meets them; reports VPCI1964 where bus numbers collide."""
-    found: list[RootPort] = []
+class Numbered(NamedTuple):
+    """Ports and switches with their bus numbers, in the order in which firmware meets them."""
+
+    ports: list[PciePort]
+    switches: list[Switch]
+
+
+def ports(plan: Plan, expanders: list[Bus], windows: Windows) -> Numbered:
+    """The ports below all root buses; reports VPCI1964 where bus numbers collide, VPCI1997 for what no root bus has."""
     for key, port in plan.layout.ports.items():
-        _check_window(plan, key, port)
+        _check_window(plan, key, port, windows)
+    found = Numbered([], [])
     starts = [(0, ROOT), *((bus.number, bus.name) for bus in expanders)]
     for index, (first, name) in enumerate(starts):
-        own = [(key, port) for key, port in plan.layout.ports.items() if port.bus == name]
-        own.sort(key=lambda row: (plan.slots.get(f"ports {row[0]}", 0), row[1].function))
-        for count, (key, port) in enumerate(own, 1):
-            slot = plan.slots.get(f"ports {key}", 0)
-            window = _window(plan, key) if port.window == "auto" else 0 if port.window == "none" else int(port.window)
-            found.append(
-                RootPort(
-                    key, name, slot, port.function, first + count, window, port.io, len(found) + 1,
-                    plan.span("ports", key),
-                )
-            )  # fmt: skip
-        last = first + len(own)
+        last = _number(plan, windows, found, name, first)
         limit = starts[index + 1][0] if index + 1 < len(starts) else 256
         if last >= limit:
             other = starts[index + 1][1] if index + 1 < len(starts) else ""
@@ -143,73 +155,55 @@ def ports(plan: Plan, expanders: list[Bus]) -> list[RootPort]:
             span = plan.span("buses", other) if other else plan.tree.span
             message = f"the ports of {name} take buses {first + 1:#x}..{last:#x}, and {what}"
             plan.report.add("VPCI1964", span, message, help="number: a higher one, with room for the ports before it")
+    met = {switch.name for switch in found.switches}
+    for name, entry in plan.layout.switches.items():
+        if name not in met and f"switches {name}" in plan.slots:
+            message = f"{name} is behind {entry.port}, which is behind {name} itself"
+            plan.report.add("VPCI1997", plan.span("switches", name), message, help="port: one on a root bus")
     return found
 
 
-def _check_window(plan: Plan, name: str, port: PortEntry) -> None:
+def _number(plan: Plan, windows: Windows, found: Numbered, bus: str, number: int) -> int:
+    """Number the buses behind the ports of one bus, depth first; the last number that is given."""
+    own = [(key, port) for key, port in plan.layout.ports.items() if port.bus == bus]
+    own.sort(key=lambda row: (plan.slots.get(f"ports {row[0]}", 0), row[1].function))
+    last = number
+    for key, port in own:
+        secondary, place, slot = last + 1, len(found.ports), plan.slots.get(f"ports {key}", 0)
+        made = PciePort(
+            key, bus, slot, port.function, number, secondary, secondary, windows.of(key), port.io, place + 1,
+            plan.span("ports", key),
+        )  # fmt: skip
+        found.ports.append(made)
+        last = secondary
+        for name, entry in plan.layout.switches.items():
+            if entry.port == key and f"switches {name}" in plan.slots:
+                found.switches.append(Switch(name, key, secondary + 1, plan.span("switches", name)))
+                last = _number(plan, windows, found, name, secondary + 1)
+        found.ports[place] = made._replace(subordinate=last)
+    return last
+
+
+def _check_window(plan: Plan, name: str, port: PortEntry, windows: Windows) -> None:
+    span = plan.span("ports", name, "window")
+    if windows.is_downstream(name):
+        for key, said in (("window", port.window != "auto"), ("io", not port.io)):
+            if said:
+                message = f"{key} of {name}: a switch's port reserves nothing, firmware gives it what is behind it"
+                plan.report.add("VPCI1998", plan.span("ports", name, key), message, help="leave it out")
+        return
     if isinstance(port.window, str):
         return
-    span, need = plan.span("ports", name, "window"), _need(plan, name)
+    need = windows.need(name)
     if port.window < need:
         message = f"the window of {name} has {port.window:#x} bytes, the BARs behind it take {need:#x}"
         plan.report.add("VPCI1965", span, message, help="window: auto")
-    elif port.window % _GRAIN:
+    elif port.window % GRAIN:
         message = f"the window of {name} has {port.window:#x} bytes, and a bridge counts its windows in MiB"
         plan.report.add("VPCI1965", span, message, note="PCIe 6.0 7.5.1.3.8", help="window: auto")
 
 
-def _behind(plan: Plan, port: str) -> list[Function]:
-    return [plan.functions[name] for name, one in plan.layout.devices.items() if one.port == port]
-
-
-def _need(plan: Plan, port: str) -> int:
-    """Bytes that the 64-bit prefetchable BARs behind a port take, largest first."""
-    return sum(size for function in _behind(plan, port) for size in _sizes(function))
-
-
-def _window(plan: Plan, port: str) -> int:
-    """A power of two: edk2 rounds what a port reserves up to one (OvmfPkg/PciHotPlugInitDxe).
-
-    BARs whose size no layout states are taken to be, together, no larger than the largest that is known.
-    """
-    behind = _behind(plan, port)
-    unknown = any(_is_prefetchable(bar) and bar.size is None for one in behind for bar in one.bars)
-    need = _need(plan, port) + (max((size for one in behind for size in _sizes(one)), default=0) if unknown else 0)
-    return _power_of_two(max(need, _GRAIN)) if need else 0
-
-
-def _power_of_two(size: int) -> int:
-    return 1 << (size - 1).bit_length()
-
-
-def hole(rows: Iterable[RootPort], behind: dict[str, list[Function]], alone: Iterable[Function]) -> int:
-    """The least power of two that holds all windows and the BARs of functions behind no port; 0 where there are none.
-
-    Each window is aligned to its largest BAR. Some room stays for functions that a layout does not name (disks, a
-    network card): without it firmware would take the window away from one that it names.
-    """
-    sized = [(_alignment(behind.get(port.name, [])), port.window) for port in rows if port.window]
-    sized += [(size, size) for one in alone for size in _sizes(one)]
-    end = 0
-    for alignment, size in sorted(sized, reverse=True):
-        end = -(-end // alignment) * alignment + size
-    return _power_of_two(end + _SPARE) if end else 0
-
-
-def _alignment(functions: list[Function]) -> int:
-    return max((size for one in functions for size in _sizes(one)), default=_GRAIN)
-
-
-def _sizes(function: Function) -> list[int]:
-    """Bytes of each 64-bit prefetchable BAR whose size is known."""
-    return [bar.size for bar in function.bars if _is_prefetchable(bar) and bar.size]
-
-
-def _is_prefetchable(bar: Bar) -> bool:
-    return bar.kind is BarKind.MEM64 and bar.prefetchable
-
-
-def of_device(plan: Plan, name: str, entry: DeviceEntry, rows: dict[str, RootPort]) -> tuple[str, int, int] | None:
+def of_device(plan: Plan, name: str, entry: DeviceEntry, rows: dict[str, PciePort]) -> tuple[str, int, int] | None:
     """(place, bus number, device number) of a function; None, and a complaint, where there is none."""
     span = plan.span("devices", name)
     if (entry.port is None) == (entry.bus is None):

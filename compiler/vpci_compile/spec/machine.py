@@ -106,10 +106,10 @@ class BusEntry(_Part):
 
 
 class PortEntry(_Part):
-    """A root port. One function, or the functions of one slot, can be behind it."""
+    """A root port, or a switch's downstream port. One function, those of one slot, or a switch can be behind it."""
 
     bus: Id = "root"
-    """The bus that it is on: `root`, or one of `buses`."""
+    """The bus that it is on: `root`, one of `buses`, or one of `switches`, whose downstream port it is then."""
     slot: Slot | None = None
     """Its device number there (default: the first that is free)."""
     function: Annotated[int, Field(ge=0, le=7)] = 0
@@ -118,6 +118,13 @@ class PortEntry(_Part):
     """The 64-bit prefetchable window: `auto` takes what the BARs behind it need, a power of two."""
     io: bool = True
     """Whether it reserves a window for I/O ports."""
+
+
+class SwitchEntry(_Part):
+    """A PCI Express switch. Its upstream port is device 0 behind a port; `ports` on it are its downstream ports."""
+
+    port: Id
+    """The port that it is behind."""
 
 
 class DeviceEntry(_Part):
@@ -238,7 +245,9 @@ class MachineLayout(_Part):
     buses: dict[Id, BusEntry] = {}
     """Expander host bridges."""
     ports: dict[Id, PortEntry] = {}
-    """Root ports."""
+    """Root ports, and downstream ports of switches."""
+    switches: dict[Id, SwitchEntry] = {}
+    """Switches."""
     viommu: ViommuEntry | None = None
     """A vIOMMU for the whole machine (intel-iommu)."""
     devices: dict[Id, DeviceEntry] = {}

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ...diagnostics import Span
 from ...ir import BarKind
-from ...ir.topology import ROOT, Bus, Instance, RootPort, System
+from ...ir.topology import ROOT, Bus, Instance, PciePort, Switch, System
 from ..printed.node_map_text import size
 from .image import guest_nodes
 
@@ -14,18 +14,20 @@ from .image import guest_nodes
 def names(system: System) -> list[str]:
     """What `explain` knows: buses, ports and functions by their names, and nodes (`node3`) by proximity domain."""
     parts = [one.name for one in system.buses] + [one.name for one in system.ports]
-    parts += [one.name for one in system.devices]
+    parts += [one.name for one in system.switches] + [one.name for one in system.devices]
     return [ROOT, *parts, *(f"node{number}" for number in range(len(system.machine.nodes)))]
 
 
 def explain(system: System, name: str) -> str:
     """Lines about the part; `name` is one of `names`."""
-    bus, port = system.bus(name), system.port(name)
+    bus, port, switch = system.bus(name), system.port(name), system.switch(name)
     device = next((one for one in system.devices if one.name == name), None)
     if bus is not None:
         lines = _bus(bus, system)
     elif port is not None:
         lines = _port(port, system)
+    elif switch is not None:
+        lines = _switch(switch, system)
     elif device is not None:
         lines = _device(device, system)
     elif name == ROOT:
@@ -57,22 +59,33 @@ def _bus(bus: Bus, system: System) -> Iterator[str]:
     yield _where(bus.origin)
 
 
-def _port(port: RootPort, system: System) -> Iterator[str]:
-    above = system.bus(port.bus)
-    number = above.number if above else 0
+def _switch(switch: Switch, system: System) -> Iterator[str]:
+    above = system.port(switch.port)
+    yield f"{switch.name}: a switch, its upstream port {above.secondary if above else 0:02x}:00.0 behind {switch.port}"
+    yield _row("bus inside", f"{switch.number:02x}: the next number behind that of its upstream port")
+    yield _row("ports", ", ".join(port.name for port in system.ports if port.bus == switch.name) or "none")
+    yield _where(switch.origin)
+
+
+def _port(port: PciePort, system: System) -> Iterator[str]:
     behind = [one for one in system.devices if one.port == port.name]
-    yield f"{port.name}: root port {number:02x}:{port.slot:02x}.{port.function} on {port.bus}"
-    yield _row(
-        "bus behind",
-        f"{port.secondary:02x}: firmware numbers the ports of a bus by device and function, from {number:02x}",
-    )
-    if port.window:
+    kind = "downstream port" if system.switch(port.bus) else "root port"
+    yield f"{port.name}: {kind} {port.primary:02x}:{port.slot:02x}.{port.function} on {port.bus}"
+    rule = f"firmware numbers the ports of a bus by device and function, depth first, from {port.primary:02x}"
+    yield _row("bus behind", f"{port.secondary:02x}: {rule}")
+    if port.subordinate > port.secondary:
+        yield _row("last below", f"{port.subordinate:02x}")
+    switch = system.switch_behind(port)
+    if port.window and switch is not None:
+        yield _row("window", f"{size(port.window)} of 64-bit prefetchable addresses, for all ports of {switch.name}")
+    elif port.window:
         bars = [bar for one in behind for bar in one.function.bars if bar.kind is BarKind.MEM64 and bar.prefetchable]
         unknown = sum(bar.size is None for bar in bars)
         beside = f", {unknown} of unknown size beside" if unknown else ""
         told = f"{size(port.window)} of 64-bit prefetchable addresses"
         yield _row("window", f"{told}; the BARs behind it take {size(sum(bar.size or 0 for bar in bars))}{beside}")
-    yield _row("behind it", ", ".join(one.name for one in behind) or "nothing")
+    names = [*([switch.name] if switch else []), *(one.name for one in behind)]
+    yield _row("behind it", ", ".join(names) or "nothing")
     yield _where(port.origin)
 
 

@@ -53,7 +53,9 @@ def _sections(system: System) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     for port in system.ports:
         ports += [(f"PORT_{_name(port.name)}_SECONDARY", f"{port.secondary:#04x}u")]
         ports += [(f"PORT_{_name(port.name)}_WINDOW_BYTES", _bytes(port.window))]
-    yield "root ports: the bus behind each, and its 64-bit window", ports
+    yield "ports: the bus behind each, and its 64-bit window", ports
+    inside = [(f"SWITCH_{_name(one.name)}_BUS", f"{one.number:#04x}u") for one in system.switches]
+    yield "switches: the bus inside each", inside
     devices: list[tuple[str, str]] = []
     for one in system.devices:
         guest, own = one.function.guest, f"DEVICE_{_name(one.name)}"

@@ -41,10 +41,12 @@ def emit(system: System, options: Options) -> list[Artifact]:
                 "bus": port.bus,
                 "address": f"{port.slot:02x}.{port.function}",
                 "secondary": port.secondary,
+                "subordinate": port.subordinate,
                 "window": port.window,
             }
             for port in system.ports
         ],
+        "switches": [{"name": one.name, "port": one.port, "number": one.number} for one in system.switches],
         "devices": [_device(one) for one in system.devices],
         "nodes": [
             {"domain": number, "memory": node.memory, "cpus": sum(cpu.node == number for cpu in machine.cpus)}

@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 
 from ...diagnostics import Report, Span
 from ...ir.machine import Architecture
-from ...ir.topology import ROOT, Bus, Instance, RootPort, System, Viommu
+from ...ir.topology import ROOT, Bus, Instance, PciePort, Switch, System, Viommu
 from ...stack.libvirt_facts import since
 from ...stack.qemu.facts import release
 from .. import qemu
@@ -23,6 +23,7 @@ from . import libvirt_initiators, libvirt_numa
 from .qemu import OAS, TYPES, host_options, told_window
 
 Element = ElementTree.Element
+_ROOT_PORT = ("pcie-root-port", "pcie-root-port")  # libvirt's name, and QEMU's
 _NAMESPACE = "http://libvirt.org/schemas/domain/qemu/1.0"
 _LAST_BUS = 254  # pcie-expander-bus: busNr
 _SAID = {"driver", "id", "bus", "addr", "host", "iommufd", "rombar", "multifunction"}
@@ -102,9 +103,12 @@ class _Domain:
         self.options = options
         self.uses: set[str] = {"numa"}
         self.overrides: dict[str, dict[str, object]] = {}
-        buses = {ROOT: 0} | {bus.name: index for index, bus in enumerate(system.buses, 1)}
-        ports = {port.name: index for index, port in enumerate(system.ports, len(buses))}
-        self.bus_index, self.port_index = buses, ports  # a bus and a port may have the same name
+        # libvirt makes controllers in the order of their indexes: a switch comes between the ports above and below it.
+        names = [ROOT, *(bus.name for bus in system.buses)]
+        for port in system.ports:
+            switch = system.switch_behind(port)
+            names += [port.name, *([switch.name] if switch else [])]
+        self.index = {name: index for index, name in enumerate(names)}
 
     def whole(self) -> Element:
         system, machine = self.system, self.system.machine
@@ -153,6 +157,8 @@ class _Domain:
             found.append(self._expander(bus))
         for port in system.ports:
             found.append(self._port(port))
+            if (switch := system.switch_behind(port)) is not None:
+                found.append(self._switch(switch))
         if system.viommu is not None:
             found.append(self._intel_iommu(system.viommu))
         for bus in system.buses:
@@ -181,22 +187,28 @@ class _Domain:
 
     def _expander(self, bus: Bus) -> Element:
         self.uses.add("pcie-expander-bus")
-        found = self._controller(self.bus_index[bus.name], "pcie-expander-bus", "pxb-pcie")
+        found = self._controller(self.index[bus.name], "pcie-expander-bus", "pxb-pcie")
         target = _add(found, "target", busNr=str(bus.number))
         if bus.node is not None:
             _add(target, "node", str(bus.node))
         found.append(_address(0, bus.slot, 0))
         return found
 
-    def _port(self, port: RootPort) -> Element:
-        self.uses.add("pcie-root-port")
-        index = self.port_index[port.name]
-        found = self._controller(index, "pcie-root-port", "pcie-root-port")
+    def _switch(self, switch: Switch) -> Element:
+        found = self._controller(self.index[switch.name], "pcie-switch-upstream-port", "x3130-upstream")
+        found.append(_address(self.index[switch.port], 0, 0))
+        return found
+
+    def _port(self, port: PciePort) -> Element:
+        index, downstream = self.index[port.name], self.system.switch(port.bus) is not None
+        model, name = ("pcie-switch-downstream-port", "xio3130-downstream") if downstream else _ROOT_PORT
+        self.uses.add("pcie-switch" if downstream else "pcie-root-port")
+        found = self._controller(index, model, name)
         _add(found, "target", chassis=str(port.chassis), port="0x0")
         ports = self.system.ports
         shared = any((one.bus, one.slot) == (port.bus, port.slot) and one is not port for one in ports)
-        found.append(_address(self.bus_index[port.bus], port.slot, port.function, shared=shared))
-        told: dict[str, object] = {"pref64-reserve": port.window} if port.window else {}
+        found.append(_address(self.index[port.bus], port.slot, port.function, shared=shared))
+        told: dict[str, object] = {"pref64-reserve": port.window} if port.window and not downstream else {}
         if not port.io:
             told["io-reserve"] = 0
         if told:
@@ -221,7 +233,7 @@ class _Domain:
     def _smmu(self, bus: Bus, one: Viommu) -> Element:
         self.uses.add("smmuv3-accel" if one.accel else "smmuv3-bus")
         found = ElementTree.Element("iommu", model="smmuv3")
-        told = {"pciBus": str(self.bus_index[bus.name])}
+        told = {"pciBus": str(self.index[bus.name])}
         if one.accel:
             told |= {"accel": "on", "ats": "on" if one.ats else "off", "ril": "off"}
             told |= {"ssidsize": str(one.pasid_bits), "oas": str(OAS)}
@@ -245,7 +257,7 @@ class _Domain:
         _add(source, "address", domain=f"0x{domain}", bus=f"0x{bus}", slot=f"0x{device}", function=f"0x{function}")
         _add(found, "rom", bar="on" if row["rombar"] else "off")
         _add(found, "alias", name=f"ua-{one.name}")
-        above = self.port_index[one.port] if one.port else 0
+        above = self.index[one.port] if one.port else 0
         guest = one.function.guest
         found.append(_address(above, guest.device, guest.function, shared="multifunction" in row))
         told = {name: value for name, value in row.items() if name not in _SAID}

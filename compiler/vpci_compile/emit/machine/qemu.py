@@ -14,7 +14,7 @@ from dataclasses import replace
 from ...acpi.qemu_memory import hotplug_window, ranges
 from ...diagnostics import Report
 from ...ir.machine import Architecture, Locality, Machine, Measure
-from ...ir.topology import ROOT, Bus, Instance, RootPort, System, Viommu
+from ...ir.topology import ROOT, Bus, Instance, PciePort, System, Viommu
 from ...stack.qemu.facts import qemu as facts
 from ...stack.qemu.facts import release
 from .. import qemu
@@ -133,8 +133,10 @@ def arguments(system: System, options: Options) -> tuple[list[str], list[str]]:
     for bus in system.buses:
         argv += _expander(bus, root)
     for port in system.ports:
-        shared = any((one.bus, one.slot) == (port.bus, port.slot) and one is not port for one in system.ports)
-        argv += ["-device", _json(_port(port, root, shared=shared))]
+        argv += ["-device", _json(_port(port, root, system))]
+        if (switch := system.switch_behind(port)) is not None:
+            upstream = {"driver": "x3130-upstream", "id": switch.name, "bus": port.name, "addr": "00.0"}
+            argv += ["-device", _json(upstream)]
     for one in system.devices:
         argv += ["-device", _json(_device(one, options, machine, root, requires))]
     # QEMU's table depends on the order in which objects are made, too.
@@ -310,17 +312,17 @@ def _smmu(one: Viommu, bus: str) -> dict[str, object]:
     return row
 
 
-def _port(port: RootPort, root: str, *, shared: bool) -> dict[str, object]:
-    """`shared`: other ports are functions of the same slot."""
+def _port(port: PciePort, root: str, system: System) -> dict[str, object]:
+    downstream = system.switch(port.bus) is not None
     row: dict[str, object] = {
-        "driver": "pcie-root-port",
+        "driver": "xio3130-downstream" if downstream else "pcie-root-port",
         "id": port.name,
         "bus": root if port.bus == ROOT else port.bus,
     }
     row |= {"addr": f"{port.slot:02x}.{port.function}", "chassis": port.chassis}
-    if shared:
+    if any((one.bus, one.slot) == (port.bus, port.slot) and one is not port for one in system.ports):
         row["multifunction"] = True
-    if port.window:
+    if port.window and not downstream:
         row["pref64-reserve"] = port.window
     if not port.io:
         row["io-reserve"] = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...acpi.node_map import distances
-from ...ir.topology import ROOT, Instance, System
+from ...ir.topology import ROOT, Instance, PciePort, System
 from ..printed import node_map_text
 from .image import guest_nodes
 from .tables import tables
@@ -33,31 +33,39 @@ def render(system: System) -> str:
 
 
 def _tree(system: System) -> Iterator[str]:
-    buses = [(ROOT, 0, None), *((bus.name, bus.number, bus.node) for bus in system.buses)]
-    for name, number, node in buses:
+    for name, number, node in [(ROOT, 0, None), *((bus.name, bus.number, bus.node) for bus in system.buses)]:
         where = f", node {node}" if node is not None else ""
         bus = system.bus(name)
         viommu = bus.viommu if bus else system.viommu
         behind = f", {viommu.type}{' accel' if viommu.accel else ''}" if viommu else ""
         yield f"{name} (bus {number:02x}{where}{behind})"
-        rows = [(port.slot, port.function, port.name) for port in system.ports if port.bus == name]
-        rows += [
-            (one.function.guest.device, one.function.guest.function, one.name)
-            for one in system.devices
-            if not one.port and one.bus == name
-        ]
-        for index, (slot, function, own) in enumerate(sorted(rows)):
-            last = index == len(rows) - 1
-            stem, rest = ("`-- ", "    ") if last else ("|-- ", "|   ")
-            port = system.port(own)
-            if port is None:
-                yield f"{stem}{slot:02x}.{function} {_device(next(one for one in system.devices if one.name == own))}"
-                continue
-            window = f", window {node_map_text.size(port.window)}" if port.window else ""
-            yield f"{stem}{slot:02x}.{function} {port.name} -> bus {port.secondary:02x}{window}"
-            for one in (device for device in system.devices if device.port == own):
-                guest = one.function.guest
-                yield f"{rest}`-- {guest.bus:02x}:{guest.device:02x}.{guest.function} {_device(one)}"
+        yield from _below(system, name, "")
+
+
+def _below(system: System, bus: str, stem: str) -> Iterator[str]:
+    """What is on a bus, and below that."""
+    parts: list[tuple[int, int, PciePort | Instance]] = [
+        (port.slot, port.function, port) for port in system.ports if port.bus == bus
+    ]
+    alone = [one for one in system.devices if not one.port and one.bus == bus]
+    parts += [(one.function.guest.device, one.function.guest.function, one) for one in alone]
+    parts.sort(key=lambda part: part[:2])
+    for slot, function, part in parts:
+        last = part is parts[-1][2]
+        own, more = (f"{stem}`-- ", f"{stem}    ") if last else (f"{stem}|-- ", f"{stem}|   ")
+        if isinstance(part, Instance):
+            yield f"{own}{slot:02x}.{function} {_device(part)}"
+            continue
+        window = f", window {node_map_text.size(part.window)}" if part.window else ""
+        yield f"{own}{slot:02x}.{function} {part.name} -> bus {part.secondary:02x}{window}"
+        switch = system.switch_behind(part)
+        if switch is not None:
+            yield f"{more}`-- {part.secondary:02x}:00.0 switch {switch.name} -> bus {switch.number:02x}"
+            yield from _below(system, switch.name, f"{more}    ")
+        behind = [one for one in system.devices if one.port == part.name]
+        for one in behind:
+            guest, twig = one.function.guest, "`--" if one is behind[-1] else "|--"
+            yield f"{more}{twig} {guest.bus:02x}:{guest.device:02x}.{guest.function} {_device(one)}"
 
 
 def _device(one: Instance) -> str:

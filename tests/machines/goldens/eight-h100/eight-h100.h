@@ -13,7 +13,7 @@
 #define EIGHT_H100_BUS_SOCKET0 0x20u
 #define EIGHT_H100_BUS_SOCKET1 0x80u
 
-/* root ports: the bus behind each, and its 64-bit window */
+/* ports: the bus behind each, and its 64-bit window */
 #define EIGHT_H100_PORT_RP0_SECONDARY 0x21u
 #define EIGHT_H100_PORT_RP0_WINDOW_BYTES 0x4000000000ull
 #define EIGHT_H100_PORT_RP1_SECONDARY 0x22u

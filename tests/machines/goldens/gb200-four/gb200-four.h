@@ -15,7 +15,7 @@
 #define GB200_FOUR_BUS_PCIE2 0x41u
 #define GB200_FOUR_BUS_PCIE3 0x61u
 
-/* root ports: the bus behind each, and its 64-bit window */
+/* ports: the bus behind each, and its 64-bit window */
 #define GB200_FOUR_PORT_GPU_PORT0_SECONDARY 0x02u
 #define GB200_FOUR_PORT_GPU_PORT0_WINDOW_BYTES 0x8000000000ull
 #define GB200_FOUR_PORT_GPU_PORT1_SECONDARY 0x22u

@@ -12,7 +12,7 @@
 /* bus numbers of expanders */
 #define GH200_BUS_PCIE1 0x01u
 
-/* root ports: the bus behind each, and its 64-bit window */
+/* ports: the bus behind each, and its 64-bit window */
 #define GH200_PORT_GPU_PORT_SECONDARY 0x02u
 #define GH200_PORT_GPU_PORT_WINDOW_BYTES 0x4000000000ull
 

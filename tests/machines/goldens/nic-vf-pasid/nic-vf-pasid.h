@@ -12,7 +12,7 @@
 /* bus numbers of expanders */
 #define NIC_VF_PASID_BUS_PCIE1 0x08u
 
-/* root ports: the bus behind each, and its 64-bit window */
+/* ports: the bus behind each, and its 64-bit window */
 #define NIC_VF_PASID_PORT_NIC_PORT_SECONDARY 0x09u
 #define NIC_VF_PASID_PORT_NIC_PORT_WINDOW_BYTES 0x100000ull
 

@@ -9,7 +9,7 @@
 #define SMALLEST_WINDOWS_BYTES 0x100000ull
 #define SMALLEST_WINDOWS_ALIGNED_BYTES 0x80000000ull
 
-/* root ports: the bus behind each, and its 64-bit window */
+/* ports: the bus behind each, and its 64-bit window */
 #define SMALLEST_PORT_RP1_SECONDARY 0x01u
 #define SMALLEST_PORT_RP1_WINDOW_BYTES 0x100000ull
 
