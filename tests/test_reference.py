@@ -61,12 +61,49 @@ def test_sizes_as_worked_out_by_hand() -> None:
         for name in ("gh200", "gh200-480", "gh200-144g", "gb200", "gb300")
     }
     assert found == {
+        # 0x17fd800000 - 0x40000000 = 0x17bd800000, below 128 GiB = 0x2000000000; less what is over 512 MiB = 0x20000000
+        # (0xbd800000 = 5 * 0x20000000 + 0x1d800000): 0x17a0000000. The rest, 0x5d800000, is below 2 GiB = 0x80000000.
         "gh200": {2: (0x80000000, 0x5D800000), 4: (0x2000000000, 0x17A0000000)},
+        # 96 GiB = 0x1800000000; less 1 GiB 0x17c0000000, which is 190 * 0x20000000; the rest is 1 GiB, a power of two.
         "gh200-480": {2: (0x40000000, 0x40000000), 4: (0x2000000000, 0x17C0000000)},
+        # 144 GiB = 0x2400000000; less 1 GiB 0x23c0000000, which is 286 * 0x20000000, above 128 GiB: a BAR of 256 GiB.
         "gh200-144g": {2: (0x40000000, 0x40000000), 4: (0x4000000000, 0x23C0000000)},
+        # 186 GiB = 0xba * 0x40000000 = 0x2e80000000, between 128 and 256 GiB; nothing is reserved.
         "gb200": {4: (0x4000000000, 0x2E80000000)},
+        # 283136 MiB = 0x45200 * 0x100000 = 0x4520000000, above 256 GiB: a BAR of 512 GiB.
         "gb300": {4: (0x8000000000, 0x4520000000)},
     }
+
+
+def test_goldens_say_the_sizes_that_were_worked_out() -> None:
+    """What a person reads who builds the layout: size and length of each BAR in the header of C."""
+    goldens = ROOT / "tests" / "goldens"
+    for name, rows in {
+        "gh200": (
+            "BAR2_SIZE 0x80000000ULL",
+            "BAR2_LENGTH 0x5d800000ULL",
+            "BAR4_SIZE 0x2000000000ULL",
+            "BAR4_LENGTH 0x17a0000000ULL",
+        ),
+        "gh200-480": (
+            "BAR2_SIZE 0x40000000ULL",
+            "BAR2_LENGTH 0x40000000ULL",
+            "BAR4_SIZE 0x2000000000ULL",
+            "BAR4_LENGTH 0x17c0000000ULL",
+        ),
+        "gh200-144g": (
+            "BAR2_SIZE 0x40000000ULL",
+            "BAR2_LENGTH 0x40000000ULL",
+            "BAR4_SIZE 0x4000000000ULL",
+            "BAR4_LENGTH 0x23c0000000ULL",
+        ),
+        "gb200": ("BAR4_SIZE 0x4000000000ULL", "BAR4_LENGTH 0x2e80000000ULL"),
+        "gb300": ("BAR4_SIZE 0x8000000000ULL", "BAR4_LENGTH 0x4520000000ULL"),
+    }.items():
+        header = (goldens / f"nvidia-{name}" / f"nvidia-{name}.h").read_text(encoding="utf-8")
+        said = {" ".join(line.split()[1:3]) for line in header.splitlines() if line.startswith("#define")}
+        prefix = f"NVIDIA_{name.upper().replace('-', '_')}_"
+        assert {prefix + row for row in rows} <= said, name
 
 
 @pytest.mark.parametrize("name", ["gh200", "gb200", "gb300"])
@@ -86,7 +123,9 @@ def test_build_says_what_each_model_asks(tmp_path: Path) -> None:
     said = {name: memory_needs.lines(layout(f"nvidia/{name}")) for name in ("gb200", "gb200-region", "h100-clique")}
     assert not said["h100-clique"]
     bars, region = "\n".join(said["gb200"]), "\n".join(said["gb200-region"])
-    assert "nvgrace-gpu-vfio-pci makes the BARs" in bars and "a 64-bit window of 256 GiB" in bars
+    assert "nvgrace-gpu-vfio-pci makes the BARs" in bars
+    assert "a 64-bit window of at least 256 GiB" in bars  # the sizes of BAR 0 and 2 were not published
+    assert "nvidia,gpu-mem-size is 0x2e80000000" in bars  # 186 GiB
     assert "region 0x800010de/2 (in no release of Linux)" in region and "window" not in region
     old = "\n".join(memory_needs.lines(layout("nvidia/v100-nvlink2")))
     assert "region 0x800010de/1 (NVLink2 memory of POWER9 machines; its driver left Linux in 5.13)" in old
@@ -95,6 +134,27 @@ def test_build_says_what_each_model_asks(tmp_path: Path) -> None:
     assert [line for line in text.splitlines() if line.startswith("needs: ")] == [
         f"needs: {row}" for row in said["gb200"]
     ]
+
+
+def test_memory_of_a_power_of_two_is_coherent_too() -> None:
+    """Its BAR is as long as its memory: nothing but the caching tells it from a BAR of registers."""
+    text = (LAYOUTS / "nvidia/gb200.yaml").read_text(encoding="utf-8").replace("length: 186G", "length: 256G")
+    assert "length: 256G" in text
+    function = pipeline.compile_source(Source("gb.yaml", text), LAYOUTS / "nvidia/gb.yaml").function
+    assert "nvidia,gpu-mem-size is 0x4000000000" in "\n".join(memory_needs.lines(function))
+    assert not memory_needs.lines(layout("virtio/net-vf-transitional"))
+
+
+def test_the_property_that_each_part_must_have() -> None:
+    """nvgrace-gpu splits what nvidia,gpu-mem-size says, and loses none of it."""
+    memory = {
+        "gh200": "0x17fd800000",
+        "gh200-480": "0x1800000000",
+        "gh200-144g": "0x2400000000",
+        "gb300": "0x4520000000",
+    }
+    for name, size in memory.items():
+        assert f"nvidia,gpu-mem-size is {size}" in memory_needs.lines(layout(f"nvidia/{name}"))[0], name
 
 
 @pytest.mark.parametrize("name", ["nvidia/gh200-region", "nvidia/v100-nvlink2", "cxl/type2"])

@@ -40,11 +40,13 @@ PHYSICAL = tuple(
     ("memory", "usable", "usable_bar", "reserved", "reserved_bar"),
     [
         (MEMORY, 0x17A0000000, 0x2000000000, 0x5D800000, 0x80000000),
-        # GH200 480GB has the same memory; one of 144 GB: 0x2400000000 - 1 GiB is a multiple of 512 MiB, the rest 1 GiB
+        # 144 GiB: 0x2400000000 - 1 GiB is a multiple of 512 MiB, the rest 1 GiB
         (0x2400000000, 0x23C0000000, 0x4000000000, 0x40000000, 0x40000000),
         # the size of the BAR is rounded before the 512 MiB are: 64 GiB and a bit is a BAR of 128 GiB
         (65 * GIB + 0x10000, 64 * GIB, 128 * GIB, GIB + 0x10000, 2 * GIB),
         (65 * GIB, 64 * GIB, 64 * GIB, GIB, GIB),
+        # one byte less than that is 512 MiB less to use, and they are reserved: 1.5 GiB - 1 in a BAR of 2 GiB
+        (65 * GIB - 1, 0xFE0000000, 64 * GIB, 0x5FFFFFFF, 0x80000000),
     ],
 )
 def test_grace_hopper(memory: int, usable: int, usable_bar: int, reserved: int, reserved_bar: int) -> None:

@@ -182,7 +182,9 @@ def _host_and_place(case: Case, command: _Command) -> None:
         say("function 0 of the slot, with multifunction, comes first on the command line, and brings what is above it")
     unknown = [f"BAR {bar.index}" for bar in _prefetchable(function) if bar.size is None]
     if unknown and guest.place == PORT:
-        say(f"the root port's window has room for {', '.join(unknown)}, whose size the layout does not state")
+        known = sum(bar.size or 0 for bar in _prefetchable(function))
+        rest = f", and {_size(known)} more for the others" if known else ""
+        say(f"the root port's window has room for {', '.join(unknown)}, whose size the layout does not state{rest}")
     window, largest = _window(function), max((bar.size or 0 for bar in _prefetchable(function)), default=0)
     if window >= 1 << 30:
         say(
