@@ -22,6 +22,7 @@ guest: {{place: {place}}}
 """
 _INITIATORS = (0, 1, 8)
 _MIB, _GIB = 1 << 20, 1 << 30
+_TYPE_RELEASES = {"q35": ("5.2", "7.0", "7.1", "9.0", "11.1"), "virt": ("5.2", "8.2", "9.1", "11.1")}
 
 
 def write_devices(folder: Path) -> None:
@@ -46,6 +47,8 @@ def layouts(draw: st.DrawFn, architecture: str) -> str:
     memory = [draw(st.sampled_from([0, 128 * _MIB, _GIB, 3 * _GIB + _MIB])) for _ in range(count)]
     if not any(memory):
         memory[draw(st.integers(0, count - 1))] = 512 * _MIB
+    if draw(st.integers(0, 4)) == 0:  # near 1 TiB, where RAM makes way for AMD's processors
+        memory[draw(st.integers(0, count - 1))] = draw(st.integers(900, 1040)) * _GIB
     nodes: list[dict[str, object]] = [{"memory": size} for size in memory]
     if draw(st.booleans()):
         homes = [draw(st.integers(0, count - 1)) for _ in range(cpus)]
@@ -53,17 +56,24 @@ def layouts(draw: st.DrawFn, architecture: str) -> str:
             nodes[number]["cpus"] = ",".join(str(cpu) for cpu in range(cpus) if homes[cpu] == number)
     else:
         homes = [0] * cpus
+    vmm = {"name": "qemu", "release": "11.1", "type": "q35" if x86 else "virt"}
+    if draw(st.booleans()):
+        vmm["type_release"] = draw(st.sampled_from(_TYPE_RELEASES[vmm["type"]]))
     made: dict[str, object] = {
-        "vpci": 1, "machine": "drawn", "architecture": architecture, "cpus": cpus, "processor": processor,
-        "vmm": {"name": "qemu", "release": "11.1", "type": "q35" if x86 else "virt"},
+        "vpci": 1, "machine": "drawn", "architecture": architecture, "cpus": cpus, "processor": processor, "vmm": vmm,
     }  # fmt: skip
     if draw(st.booleans()):
         made["hotplug"] = {"size": draw(st.sampled_from([_GIB, 3 * _GIB])), "slots": draw(small)}
     names = [f"b{index}" for index in range(draw(st.integers(0, 3)))]
     numbers = draw(st.lists(st.integers(2, 22), min_size=len(names), max_size=len(names), unique=True))
+    hosts = [name for name in names if draw(st.integers(0, 3)) == 0]  # CXL host bridges
     made["buses"] = {
-        name: {"number": number * 10, **draw(_some_node(count))} for name, number in zip(names, numbers, strict=True)
+        name: {"number": number * 10, "cxl": name in hosts, **draw(_some_node(count))}
+        for name, number in zip(names, numbers, strict=True)
     }
+    if hosts:
+        host = st.fixed_dictionaries({"bus": st.sampled_from(hosts), "node": st.integers(0, count - 1)})
+        made["generic_ports"] = draw(st.lists(host, max_size=4))
     buses = ["root", *names]
     ports: dict[str, dict[str, object]] = {}
     for index in range(draw(st.integers(0, 6))):

@@ -10,6 +10,7 @@ from pathlib import Path
 from acpi.test_qemu_tables import without_checksum
 from emit import qtest
 from emit.judges import need
+from vpci_compile.acpi.qemu_memory import hotplug_window, ranges
 from vpci_compile.acpi.structures import encode
 from vpci_compile.emit import Options
 from vpci_compile.emit.machine import qemu as machine_qemu
@@ -18,7 +19,8 @@ from vpci_compile.ir.machine import Architecture
 from vpci_compile.ir.topology import System
 from vpci_compile.live.verify import serving
 
-_ECAM = 0x40_1000_0000  # QEMU hw/arm/virt.c: VIRT_HIGH_PCIE_ECAM
+_GIB = 1 << 30
+_HIGH, _ECAM = 256 * _GIB, 0x1000_0000  # QEMU hw/arm/virt.c: above this, and above all RAM, VIRT_HIGH_PCIE_ECAM
 _BUS_NUMBERS = 0x18
 
 Row = dict[str, object]
@@ -51,9 +53,17 @@ def stand_in(argv: list[str], device: Callable[[Row], Row]) -> list[str]:
             made += [option, json.dumps({**device(row), **kept})]
         elif row.get("qom-type") == "iommufd":  # an object of its name: names decide the order of initiators
             made += [option, json.dumps({"qom-type": "secret", "id": row["id"], "data": "none"})]
+        elif row.get("qom-type") == "memory-backend-ram":  # of more than this host has
+            made += [option, json.dumps({**row, "reserve": False})]
         else:
             made += [option, text]
     return made
+
+
+def _ecam(system: System) -> int:
+    """Where a virt machine has its configuration space."""
+    end = max((one.base + one.size for one in (*ranges(system.machine), *hotplug_window(system.machine))), default=0)
+    return max(_HIGH, -(-end // _GIB) * _GIB) + _ECAM
 
 
 def number_buses(machine: qtest.Machine, system: System) -> None:
@@ -66,7 +76,7 @@ def number_buses(machine: qtest.Machine, system: System) -> None:
     for primary, devfn, secondary, last in bridges:
         value = last << 16 | secondary << 8 | primary
         if system.machine.architecture is Architecture.AARCH64:
-            machine.command(f"writel {_ECAM + (primary << 20 | devfn << 12 | _BUS_NUMBERS):#x} {value:#x}")
+            machine.command(f"writel {_ecam(system) + (primary << 20 | devfn << 12 | _BUS_NUMBERS):#x} {value:#x}")
         else:
             machine.command(f"outl 0xcf8 {0x80000000 | primary << 16 | devfn << 8 | _BUS_NUMBERS:#x}")
             machine.command(f"outl 0xcfc {value:#x}")

@@ -11,7 +11,8 @@ _GIB = 1 << 30
 _FOUR_GIB = 4 * _GIB
 _HOLE_START, _HOLE_END = 0xA0000, 0x100000  # 640 KiB to 1 MiB: no RAM on a PC
 _VIRT_RAM = 0x4000_0000  # memmap[VIRT_MEM].base
-_HOLE64 = {"q35": 32 * _GIB, "pc": 2 * _GIB}  # pci-hole64-size, where it is not set
+HOLE64 = {"q35": 32 * _GIB, "pc": 2 * _GIB}
+"""`pci-hole64-size` where it is not set."""
 _AMD_HYPERTRANSPORT = 0xFD_0000_0000  # 12 GiB below 1 TiB, which an IOMMU of AMD does not translate
 _TIB = 1 << 40
 
@@ -33,7 +34,7 @@ def _above_4g(machine: Machine) -> int:
 
     Behind 1 TiB, where the processor is AMD's and addresses would else reach the range of HyperTransport.
     """
-    hole = _HOLE64[machine.vmm.machine] if machine.pci_hole64 is None else machine.pci_hole64
+    hole = HOLE64[machine.vmm.machine] if machine.pci_hole64 is None else machine.pci_hole64
     end = _FOUR_GIB + machine.memory - below_4g(machine)
     if machine.hotplug:
         end = _up(end) + _window_size(machine)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _TYPES = {"x86-64": ("q35", "pc"), "aarch64": ("virt",)}
 QEMU = "qemu"
 IOMMUFD = "iommufd0"
+SINCE_HYPERTRANSPORT = (7, 1)
+"""Machine types before leave RAM where processors of AMD cannot have it (QEMU hw/i386/pc.c, enforce_amd_1tb_hole)."""
 _Q35_HOLE = 32 << 30  # what q35 has for 64-bit windows where nobody asks for more (QEMU hw/pci-host/q35.c)
 
 
@@ -60,15 +62,14 @@ def compile_machine(
     report.stop_on_errors()
     reserved = {port.name: port.window for port in ports if not windows.is_downstream(port.name)}
     hole = windows.hole(reserved)
-    vendor = (layout.processor.vendor or "") if layout.processor else ""
     system = System(
         name=layout.machine,
         version=layout.version,
         about=layout.about,
         machine=_machine(layout, tree, report, devices, count, ids, hole),
-        type_release=_release(layout.vmm.type_release or layout.vmm.release),
+        type_release=_type_release(layout),
         processors=processors,
-        vendor=vendor,
+        vendor=_vendor(layout),
         buses=tuple(expanders),
         ports=tuple(ports),
         switches=tuple(switches),
@@ -88,6 +89,14 @@ def compile_machine(
 def _release(text: str) -> tuple[int, int]:
     major, minor = text.split(".")
     return int(major), int(minor)
+
+
+def _type_release(layout: MachineLayout) -> tuple[int, int]:
+    return _release(layout.vmm.type_release or layout.vmm.release)
+
+
+def _vendor(layout: MachineLayout) -> str:
+    return (layout.processor.vendor or "") if layout.processor else ""
 
 
 def _vmm(layout: MachineLayout, tree: Node, report: Report) -> None:
@@ -177,7 +186,7 @@ def _machine(
         hotplug=layout.hotplug.size if layout.hotplug else 0,
         slots=layout.hotplug.slots if layout.hotplug else 0,
         objects=tuple(_objects(layout, initiators, ports, devices)),
-        amd=layout.processor is not None and layout.processor.vendor == "amd",
+        amd=_vendor(layout) == "amd" and _type_release(layout) >= SINCE_HYPERTRANSPORT,
         pci_hole64=hole if layout.vmm.type == "q35" and hole > _Q35_HOLE else None,
     )
 

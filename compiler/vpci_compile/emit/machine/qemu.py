@@ -11,10 +11,11 @@ import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from ...acpi.qemu_memory import hotplug_window, ranges
+from ...acpi.qemu_memory import HOLE64, hotplug_window, ranges
 from ...diagnostics import Report
 from ...ir.machine import Architecture, Locality, Machine, Measure
 from ...ir.topology import ROOT, Bus, Instance, PciePort, System, Viommu
+from ...passes.machine import SINCE_HYPERTRANSPORT
 from ...stack.qemu.facts import qemu as facts
 from ...stack.qemu.facts import release
 from .. import qemu
@@ -24,6 +25,7 @@ from . import host_facts
 
 IOMMUFD = qemu.IOMMUFD
 _ROOT_BUS = {"q35": "pcie.0", "virt": "pcie.0", "pc": "pci.0"}
+_BITS = 40  # what a processor addresses that nobody says more of (QEMU target/i386/cpu.h, TCG_PHYS_ADDR_BITS)
 _LEAST_WINDOW = 512 << 30  # QEMU 10.0 hw/arm/virt.c: highmem-mmio-size cannot be less
 OAS = 48
 """Bits of an accelerated SMMU's output addresses."""
@@ -82,6 +84,8 @@ def _vendor(system: System, report: Report) -> None:
     """With AMD's processors much RAM moves: then somebody has to say whose they are."""
     machine = system.machine
     if system.vendor or machine.architecture is not Architecture.X86_64:
+        return
+    if system.type_release < SINCE_HYPERTRANSPORT:
         return
     others = replace(machine, amd=True)
     if [*ranges(machine), *hotplug_window(machine)] != [*ranges(others), *hotplug_window(others)]:
@@ -184,12 +188,13 @@ def told_window(system: System) -> int:
 
 
 def address_bits(machine: Machine) -> int:
-    """Bits that the processors must address for the 64-bit window to be had; 0 where it has no size of its own."""
-    if not machine.pci_hole64:
+    """Bits that the processors of a PC must address for its RAM and its 64-bit window; 0 where any do."""
+    if machine.architecture is not Architecture.X86_64:
         return 0
+    hole = machine.pci_hole64 or HOLE64[machine.vmm.machine]
     ram = max(one.base + one.size for one in (*ranges(machine), *hotplug_window(machine)))
-    end = (-(-ram // machine.pci_hole64) + 1) * machine.pci_hole64  # firmware aligns the window to its size
-    return (end - 1).bit_length()
+    bits = ((-(-ram // hole) + 1) * hole - 1).bit_length()  # firmware aligns the window to its size
+    return bits if machine.pci_hole64 or bits > _BITS else 0
 
 
 def _cpu(system: System, requires: list[str]) -> str:
