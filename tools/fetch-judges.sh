@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Fetch independent judges of what this project compiles: the newest lspci, iasl and linux/pci_regs.h; with --qemu also
-# QEMU and the Linux that it boots. Nothing is installed and root is not needed: Debian packages are downloaded, unpacked
-# and run where they lie.
+# Fetch independent judges of what this project compiles: the newest lspci, iasl, fwts and linux/pci_regs.h; with --qemu
+# also QEMU and the Linux that it boots. Nothing is installed and root is not needed: Debian packages are downloaded,
+# unpacked and run where they lie.
 #
 #   tools/fetch-judges.sh [--qemu]     into .cache/judges, or into $VPCI_CACHE
 #
-#   bin/lspci, bin/iasl                         Debian sid: they decode the newest capabilities and table types
+#   bin/lspci, bin/iasl, bin/fwts               Debian sid: they decode the newest capabilities and table types
 #   bin/lspci-old, bin/iasl-old                 this machine's own suite, best effort: what users' machines still run
 #   bin/qemu-system-x86_64, -aarch64            with --qemu (Debian sid: vfio-user-pci needs QEMU 10.1 or newer)
 #   guest-x86_64, guest-aarch64                 with --qemu: what a small guest of QEMU is made of: the newest cloud
@@ -132,13 +132,15 @@ wrap() {
 }
 
 if ! is_done base; then
-  fetch base linux-libc-dev acpica-tools pciutils pci.ids
+  fetch base linux-libc-dev acpica-tools fwts pciutils pci.ids
+  for own in "$work"/base/usr/lib/*/fwts; do mv "$own"/*.so* "${own%/*}"; done # where the others are
   place base
   ln -sfn ../../base/usr/include/linux/pci_regs.h "$dir/include/linux/pci_regs.h"
   ln -sfn ../base/usr/share/misc/pci.ids "$dir/share/pci.ids"
   wrap lspci base '$R/base/usr/bin/lspci' -i '$R/share/pci.ids'
   wrap iasl base '$R/base/usr/bin/iasl'
-  { "$dir/bin/lspci" --version && "$dir/bin/iasl" -v; } >/dev/null || fail 1 "the unpacked judges do not start"
+  wrap fwts base '$R/base/usr/bin/fwts'
+  { "$dir/bin/lspci" --version && "$dir/bin/iasl" -v && "$dir/bin/fwts" --version; } >/dev/null || fail 1 "the unpacked judges do not start"
   # The old ones come through the machine's own apt and index. Where there is no index (a fresh container) they are just
   # missing. They too run on sid's libc, which is backwards compatible, so that nothing has to be installed for them.
   rm -rf "$dir/old" "$dir"/bin/*-old

@@ -18,7 +18,7 @@ for what in possible online has_cpu has_memory has_generic_initiator; do echo "$
 for node in node*; do
     kib=$(sed -n 's/.*MemTotal: *//p' $node/meminfo)
     echo "$node cpulist=$(cat $node/cpulist) distance=$(cat $node/distance) mem=$kib"
-    for one in $node/access0/initiators/*_*; do [ -f $one ] && echo "$one=$(cat $one)"; done
+    for one in $node/access0/initiators/*_* $node/memory_side_cache/*/*; do [ -f $one ] && echo "$one=$(cat $one)"; done
 done
 dmesg | sed 's/^\\[[^]]*\\] //; s/^/log: /'
 """
@@ -35,7 +35,9 @@ class Seen:
     cpus: dict[int, list[int]] = field(default_factory=dict)
     memory: dict[int, int] = field(default_factory=dict)  # KiB that Linux uses
     distances: list[list[int]] = field(default_factory=list)
-    performance: dict[str, int] = field(default_factory=dict)  # node0/access0/initiators/read_latency: 5
+    performance: dict[str, int] = field(
+        default_factory=dict
+    )  # node0/access0/initiators/read_latency: 5, and memory-side caches
     log: list[str] = field(default_factory=list)
 
 
@@ -60,7 +62,7 @@ def seen(text: str) -> Seen:
             made.cpus[int(match[1])] = _numbers(match[2])
             made.memory[int(match[1])] = int(match[4])
             made.distances.append([int(value) for value in match[3].split()])
-        elif match := re.match(r"(node\d+/access0/initiators/\w+)=(\d+)$", line):
+        elif match := re.match(r"(node\d+/(?:access0/initiators|memory_side_cache)/[\w/]+)=(\d+)$", line):
             made.performance[match[1]] = int(match[2])
     order = sorted(range(len(made.cpus)), key=lambda at: list(made.cpus)[at])  # node10 comes before node2
     made.distances = [made.distances[at] for at in order]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,14 +16,14 @@ import pytest
 from acpi.linux import RAM, Seen, boot
 from acpi.tables import ROOT
 from emit.judges import need
-from vpci_compile.acpi import slit, srat, ssdt
+from vpci_compile.acpi import hmat, slit, srat, ssdt
 from vpci_compile.acpi.decode import decode
 from vpci_compile.acpi.lint import Loaded, Wishes, lint
 from vpci_compile.acpi.load import load
 from vpci_compile.acpi.node_map import DEFAULT_NODES, Guest, distances, node_map
 from vpci_compile.acpi.structures import Header, Structure, Table, encode, make, structure_bytes
 from vpci_compile.diagnostics import Report, whole_file
-from vpci_compile.ir.machine import Architecture, Range
+from vpci_compile.ir.machine import Architecture, Cache, Range
 from vpci_compile.live.board import Q35, VIRT, Board
 from vpci_compile.live.qtest import QemuError
 
@@ -62,6 +63,11 @@ def _slit(rows: list[list[int]]) -> bytes:
     return encode(slit.table(Header("SLIT", 1), rows))
 
 
+def _hmat(structures: Sequence[Structure], tail: bytes = b"") -> bytes:
+    made = hmat.table(Header("HMAT", 2), structures)
+    return encode(replace(made, tail=tail))
+
+
 class Verdict(NamedTuple):
     """A code, what Linux says, and how many nodes it has (online, of these with initiators)."""
 
@@ -81,11 +87,20 @@ _NARROW = _srat([_X86[0], *_HALVES], revision=1)
 _ZERO = bytes([srat.MEMORY.type, 0]) + bytes(srat.MEMORY_BYTES - 2)
 _PIECES = [srat.memory(0, _ARM_RAM + at, RAM // 64) for at in range(0, RAM, RAM // 64)]
 
+_NEAR = hmat.attributes(0, 0)
+_LATENCY = hmat.locality(0, 0, 1000, hmat.Localities((0,), (0,), (5,)))
+_CACHE = Cache(node=0, size=4096, level=1, associativity=1, policy=1, line=64)
+_SHORT = Structure(
+    hmat.CACHE.type, hmat.CACHE, dict.fromkeys(("domain", "reserved1", "size"), 0)
+)  # 24 bytes with its head
+
 VERDICTS = (
     Verdict("VPCI1902", "File length does not match table length"),
     Verdict("VPCI1910", "Bad table checksum"),
     Verdict("VPCI1911", "Invalid zero length"),
+    Verdict("VPCI1911", "[HMAT:0x00] Invalid zero length", tables=(_FINE, _hmat([_NEAR], b"\1" + bytes(15)))),
     Verdict("VPCI1912", "SRAT: Unexpected header length: 28"),
+    Verdict("VPCI1912", "acpi/hmat: Unexpected cache header length: 24", tables=(_FINE, _hmat([_NEAR, _SHORT]))),
     Verdict("VPCI1913", "", (1, 0)),
     Verdict("VPCI1914", "", (1, 0)),
     Verdict("VPCI1915", "overlaps with node 1"),
@@ -97,6 +112,7 @@ VERDICTS = (
     Verdict("VPCI1920", "SLIT table looks invalid", (2, 1), (_TWO, _slit([[10, 10], [20, 10]]))),
     Verdict("VPCI1921", "", (3, 2), (_THREE, _slit([[10, 99], [98, 10]]))),
     Verdict("VPCI1922", "SRAT: Node 0 PXM 0"),
+    Verdict("VPCI1923", "SLIT table looks invalid"),
     Verdict("VPCI1924", "acpi/hmat: Ignoring: Unknown revision:3"),
     Verdict("VPCI1925", "acpi/hmat: Ignoring: Invalid table", (2, 1)),
     Verdict("VPCI1926", "acpi/hmat: Ignoring: Invalid table"),
@@ -108,6 +124,9 @@ VERDICTS = (
     Verdict("VPCI1933", "too many memblk ranges", tables=(_srat([_ARM[0], *_PIECES]),), board=VIRT),
     Verdict("VPCI1934", "No NUMA configuration found"),
     Verdict("VPCI1936", ""),
+    Verdict("VPCI1937", "SRAT: Node 0 PXM 0"),
+    Verdict("VPCI1938", "SRAT: Node 0 PXM 0"),
+    Verdict("VPCI1939", ""),
 )  # fmt: skip
 
 
@@ -148,6 +167,36 @@ def test_what_lint_says_is_what_linux_does(verdict: Verdict) -> None:
             assert set(online) == linux.online
             known = distances(nodes, slits[0] if slits else None)
             assert [[known[a][b] for b in online] for a in online] == linux.distances
+
+
+def test_files_that_are_no_tables() -> None:
+    """VPCI1901: they are left, and the table beside them is used."""
+    files = [(_ERRORS / "VPCI1901.aml").read_bytes(), b"SLIT" + bytes(4)]
+    for octets in files:
+        with pytest.raises(ValueError, match=r"signature|less than"):
+            decode(octets)
+    linux = boot(Q35, [_FINE, *files])
+    said = [line for line in linux.log if "ACPI OVERRIDE: " in line]
+    assert ["Unknown signature" in said[0], "Table smaller than ACPI header" in said[1]] == [True, True], said
+    assert linux.online == {0} and any("SRAT: Node 0 PXM 0" in line for line in linux.log)
+
+
+def test_an_hmat_whose_values_have_no_meaning() -> None:
+    """VPCI1939 and VPCI1914: a measure and a hierarchy of later are not used; a cache is shown with what is left."""
+    fine = [_NEAR, _LATENCY]
+    lists = hmat.Localities((0,), (0,), (7,))
+    later = [
+        hmat.locality(0, 6, 1000, lists),
+        hmat.locality(4, 0, 1000, lists),
+        hmat.cache(_CACHE._replace(level=5, policy=3), 5),
+        Structure(9, None, {}, bytes(8)),
+    ]
+    verdict = Verdict("VPCI1939", "", tables=(_FINE, _hmat([*fine, *later])))
+    assert _codes(_loaded(verdict), verdict) == {"VPCI1914", "VPCI1939"}
+    known = boot(Q35, verdict.tables).performance
+    assert known["node0/access0/initiators/read_latency"] == 5
+    assert known["node0/memory_side_cache/index5/write_policy"] == 2  # other
+    assert known["node0/memory_side_cache/index5/indexing"] == 0
 
 
 def test_a_structure_of_length_0_keeps_linux_from_starting() -> None:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from ..diagnostics import Report, Span
 from ..ir.machine import Architecture, Range
-from . import lint_aml, lint_hmat, slit, srat
+from . import hmat, lint_aml, lint_hmat, lint_reserved, slit, srat
 from .node_map import DEFAULT_NODES, Guest, has_zero_length, node_map, overlaps
 from .structures import CHECKSUM_AT, Structure, Table, encode, structure_bytes
 
@@ -68,9 +68,7 @@ def _any_table(one: Loaded, report: Report) -> None:
         )
     if one.table.tail and one.table.format.head is not None:
         _tail(one, report)
-    for number, (name, where) in _reserved(one.table):
-        span = one.span if number is None else one.of(number)
-        report.add("VPCI1936", span, f"{where}{name} is reserved and not what the specification gives it")
+    lint_reserved.check(one.table, one.span, one.of, report)
     for number, structure in enumerate(one.table.structures):
         if structure.shape is None:
             text = f"structure {number}: type {structure.type} is not known; a guest skips it"
@@ -81,27 +79,14 @@ def _any_table(one: Loaded, report: Report) -> None:
 
 
 def _tail(one: Loaded, report: Report) -> None:
-    is_srat = one.table.header.signature == "SRAT"
-    if has_zero_length(one.table) if is_srat else not any(one.table.tail[4:8] or b"?"):
-        report.add(
-            "VPCI1911",
-            one.span,
-            f"structure {len(one.table.structures)}: its length is 0",
-            note="Linux: 'Invalid zero length', no NUMA at all; behind a generic initiator x86-64 panics",
-        )
+    if has_zero_length(one.table):
+        lost = "no NUMA at all; behind a generic initiator x86-64 panics"
+        if one.table.format is hmat.FORMAT:
+            lost = "nothing of the HMAT is used"
+        text = f"structure {len(one.table.structures)}: its length is 0"
+        report.add("VPCI1911", one.span, text, note=f"Linux: 'Invalid zero length', {lost}")
     else:
         report.add("VPCI1902", one.span, f"{len(one.table.tail)} bytes follow the last structure and are none")
-
-
-def _reserved(table: Table) -> Iterator[tuple[int | None, tuple[str, str]]]:
-    """Reserved fields with another value, but for those of handles, which have a code of their own."""
-    for field in table.format.fixed:
-        if field.reserved and table.fixed[field.name] != field.usual:
-            yield None, (field.label, "")
-    for number, one in enumerate(table.structures):
-        for field in one.shape.fields if one.shape is not None else ():
-            if field.reserved and field.label != srat.DEVICE_HANDLE and one.values.get(field.name, 0) != field.usual:
-                yield number, (field.label, f"structure {number}: ")
 
 
 # -- SRAT ----------------------------------------------------------------------------------------------------------
@@ -141,6 +126,9 @@ def _lengths(one: Loaded, report: Report) -> None:
                 f"structure {number}: {length} bytes, where type {structure.type} has {needed}",
                 note="Linux: 'SRAT not used', except for a generic initiator at the end of the table",
             )
+        else:
+            text = f"structure {number}: {length} bytes, where type {structure.type} has {needed}"
+            report.add("VPCI1938", one.of(number), text, note=lint_reserved.BEHIND)
 
 
 def _disabled(one: Loaded, report: Report) -> None:

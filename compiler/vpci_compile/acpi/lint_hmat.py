@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..diagnostics import Report, Span
-from . import hmat
+from . import hmat, lint_reserved
 from .node_map import Guest, node_map
 from .structures import Structure, Table, structure_bytes
 
@@ -37,6 +37,7 @@ def check(table: Table, known: Table | None, guest: Guest, where: _Where, report
 
 
 def _short(one: Structure, number: int, span: Span, report: Report) -> bool:
+    """Whether it is too short for Linux; what else is odd about its length is told, too."""
     assert hmat.FORMAT.head is not None
     if one.shape is None or one.length is not None:
         return False
@@ -48,6 +49,11 @@ def _short(one: Structure, number: int, span: Span, report: Report) -> bool:
     if length < needed or (one.shape is hmat.ATTRIBUTES and length != needed):
         report.add("VPCI1912", span, f"structure {number}: {length} bytes, and it needs {needed}", note=_IGNORING)
         return True
+    if one.shape is hmat.CACHE:
+        needed += 2 * one["handle_count"]  # which Linux does not look at
+    if length != needed:
+        text = f"structure {number}: {length} bytes, and by what it says of itself it has {needed}"
+        report.add("VPCI1938", span, text, note=lint_reserved.BEHIND)
     return False
 
 

@@ -157,8 +157,10 @@ def node_map(table: Table, guest: Guest) -> NodeMap:
 
 
 def has_zero_length(table: Table) -> bool:
-    """Whether an SRAT has a structure of length 0; one whose two bytes are the last of the table nobody looks at."""
-    return len(table.tail) > _head().size and not table.tail[1]
+    """Whether a structure of an SRAT or HMAT has the length 0; one whose head ends the table nobody looks at."""
+    assert table.format.head is not None
+    size = table.format.head.size  # its second half is the length
+    return len(table.tail) > size and not any(table.tail[size // 2 : size])
 
 
 def overlaps(ranges: list[Range]) -> list[tuple[Range, Range]]:
