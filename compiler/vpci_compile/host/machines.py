@@ -1,6 +1,6 @@
 """Two emulated machines of QEMU as the two sides of a migration: the verdict on all that they save, and each reason.
 
-`probe` asks a QEMU for a machine (stack.qemu_machine); stack.qemu_emulated has the rule, and says it in QEMU's words.
+`probe` asks a QEMU for a machine (stack.emulated); `verdict` there has the rule, and says it in QEMU's words.
 """
 
 from __future__ import annotations
