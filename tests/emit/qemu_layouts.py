@@ -108,3 +108,40 @@ def document(function: Function, options: Options | None = None) -> dict[str, An
     """NAME.qemu.json."""
     made: dict[str, Any] = json.loads(qemu.emit(function, options or Options())[0].data)
     return made
+
+
+# -- variants ---------------------------------------------------------------------------------------------------
+
+AER, ATS = NIC["extended"]
+PCIE, MSIX = NIC["capabilities"]
+UNLINKED = {"source": "hidden", "style": "unlinked"}
+
+
+def old(major: int, minor: int) -> Options:
+    return Options(qemu_version=(major, minor))
+
+
+def extended(*more: Layout, **keys: Any) -> Layout:
+    return changed(NIC, extended=[AER, ATS, *more], **keys)
+
+
+def standard(*rows: Layout, **keys: Any) -> Layout:
+    return changed(NIC, capabilities=list(rows), **keys)
+
+
+def express(kind: str, version: int = 2, **keys: Any) -> Layout:
+    fields = {**(EXPRESS if version > 1 else {}), "flags": {"version": version, "type": kind}}
+    return standard({**PCIE, "fields": fields}, MSIX, **keys)
+
+
+def hidden(cap: str, at: int, **keys: Any) -> Layout:
+    return {"cap": cap, "at": at, **UNLINKED, **keys}
+
+
+def gpu(**clique: Any) -> Layout:
+    return changed(GPU, capabilities=[*GPU["capabilities"][:2], {**GPU["capabilities"][2], **clique}])
+
+
+REBAR: Layout = {"cap": "rebar", "at": 0x200, "source": "copied"}
+ON_ROOT_BUS = {"place": "root", "address": "00:04.0"}
+ACCEPT_ON_ROOT = {"VPCI1506": "the test asks what QEMU says"}

@@ -1,0 +1,26 @@
+"""What tests of all kinds share."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from command import Done, Run
+from vpci_compile import cli
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """The command line in this process, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+
+    def call(*arguments: str | Path) -> Done:
+        monkeypatch.setattr(sys, "argv", ["vpci-compile", *map(str, arguments)])
+        capsys.readouterr()
+        status = cli.main()
+        return Done(status, *capsys.readouterr())
+
+    return call
