@@ -50,6 +50,54 @@ def test_a_file_of_100_megabytes_is_refused_at_little_cost(folder: Path) -> None
         assert done.returncode == 1 and re.search(r"error\[VPCI1(005|710)\]", done.stderr)
 
 
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (["check", "pipe.yaml"], "nothing came through this pipe"),
+        (["import", "pipe"], "nothing came through this pipe"),
+        (["import", "device"], "nothing came through this pipe"),
+        (["diff", "pipe.json", "minimal"], "nothing came through this pipe"),
+        (["diff", "minimal", "minimal", "--policy", "pipe"], "nothing came through this pipe"),
+        (["acpi", "lint", "pipe"], "nothing came through this pipe"),
+        (["import", "/dev/zero"], "it is neither a file nor a pipe"),
+    ],
+)
+def test_what_never_ends_is_refused_at_once(command: list[str], words: str, folder: Path) -> None:
+    (folder / "device").mkdir()
+    (folder / "base.yaml").write_text("vpci: 1\nextends: pipe.yaml\n")
+    for name in ("pipe", "pipe.yaml", "pipe.json", "device/config"):
+        os.mkfifo(folder / name)
+    done = run(*command, folder=folder)
+    assert done.returncode == 1 and "error[VPCI1001]" in done.stderr and words in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "begins"),
+    [
+        (["check", "empty.yaml"], "layouts/minimal.yaml is the smallest layout"),
+        (["diff", "minimal", "minimal", "--policy", "empty.yaml"], "vpci-policy: 1, and accept: [{field: "),
+        (["acpi", "lint", "empty.yaml"], "table: SRAT"),
+        (["--library", "own", "check", "mellanox/connectx-vf"], "title: "),
+    ],
+)
+def test_who_gives_an_empty_file_is_told_how_one_begins(command: list[str], begins: str, folder: Path) -> None:
+    (folder / "own/quirks").mkdir(parents=True)
+    for name in ("empty.yaml", "own/quirks/empty.yaml"):
+        (folder / name).write_text("# nothing\n")
+    done = run(*command, folder=folder)
+    assert done.returncode == 1 and "error[VPCI1002]" in done.stderr and f"help: {begins}" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["import <(cat {0})", "cat {0} | {1} import /dev/stdin", "fleet <(cat {0})"])
+def test_the_pipes_of_a_shell_are_read(command: str, folder: Path) -> None:
+    program = f"{sys.executable} -m vpci_compile"
+    capture = Path(__file__).parent / "captures/nvme.lspci"
+    line = command.format(capture, program)
+    line = line if line.startswith("cat") else f"{program} {line}"
+    done = subprocess.run(["bash", "-c", line], cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_capture_of_too_many_functions_is_refused_at_little_cost(folder: Path) -> None:
     (folder / "rows").write_text("00: 86 80 d3 10 07 00 10 00 00 00 00 02 10 00 00 00\n" * 500_000)
     done = run("import", "rows", folder=folder, AS=400 << 20)

@@ -33,7 +33,7 @@ def load(path: Path, shown: str) -> Loaded:
 
 def from_yaml(source: Source) -> Loaded:
     """The table that a text describes, with its places. Raises as `load`."""
-    tree = loader.parse(source)
+    tree = loader.parse(source, "table: SRAT, and structures: [...]")
     table = table_reader.read(tree, Report())
     spans = tuple(node.span for node in tree.find(["structures"]).entries())
     return Loaded(table, tree.key_of("table"), spans if len(spans) == len(table.structures) else ())

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..diagnostics import Failed, Report, Source, Span, failure, whole_file
-from ..loader import unreadable
+from ..loader import open_to_read, unreadable
 from . import host_file, lspci_text, sysfs
 from .checks import check, is_header
 from .model import HEADER_BYTES, MAX_SPACE, Capture, Captures, Draft, full_slot
@@ -171,7 +171,7 @@ def _drafts(path: Path, shown: str) -> tuple[list[Draft], Report]:
     if size > MAX_FILE:
         raise _too_large(shown, size)
     try:
-        with path.open("rb") as stream:
+        with open_to_read(path) as stream:
             data = stream.read(MAX_FILE + 1)
     except (OSError, ValueError) as error:
         raise unreadable(shown, error) from None

@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 from ..diagnostics import Failed, whole_file
-from ..loader import read_bytes
+from ..loader import open_to_read, read_bytes
 from .model import HEADER_BYTES, MAX_SPACE, BarFact, Draft, full_slot
 
 _ATTRIBUTE_BYTES = 65_536
@@ -25,7 +25,7 @@ _LINE = re.compile(r"0x([0-9a-fA-F]{1,16}) 0x([0-9a-fA-F]{1,16}) 0x([0-9a-fA-F]{
 def is_device(folder: Path) -> bool:
     """Whether a folder is (a copy of) one device's. One whose `config` is a text (that of git) is not."""
     try:
-        with (folder / "config").open("rb") as stream:
+        with open_to_read(folder / "config") as stream:
             start = stream.read(HEADER_BYTES)
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return False
@@ -84,7 +84,7 @@ def _resolved_name(path: Path) -> str:
 def _text(path: Path) -> str:
     """An attribute's text, "" when it is not there or not for us."""
     try:
-        with path.open("rb") as stream:
+        with open_to_read(path) as stream:
             return stream.read(_ATTRIBUTE_BYTES).decode("ascii", "replace")
     except (OSError, ValueError):
         return ""

@@ -169,7 +169,7 @@ def read_all(folder: Path) -> _Rows:
     """
     report, rows = Report(), _Rows()
     for path in sorted(folder.glob("*.yaml")):
-        for row in quirk_shape.quirks(loader.load(path), report):
+        for row in quirk_shape.quirks(loader.load(path, begin="title: ..., and quirks: [...]"), report):
             for vendor in sorted({device["vendor"] for device in row["devices"]}):
                 rows.setdefault(f"{vendor:04x}", []).append(row)
     report.stop_on_errors()

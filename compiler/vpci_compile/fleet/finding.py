@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import glob
 import os
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,8 +60,3 @@ def _walk(top: str, seen: set[tuple[int, int]]) -> Iterator[Found]:
         waiting.extend(reversed(folders))
     if empty:
         yield failure("VPCI2201", whole_file(top), f"folder '{top}' holds no file", help=_HOW)
-
-
-def is_plain(status: os.stat_result) -> bool:
-    """Whether what was opened ends some time: a file, or the pipe of a shell."""
-    return stat.S_ISREG(status.st_mode) or stat.S_ISFIFO(status.st_mode)

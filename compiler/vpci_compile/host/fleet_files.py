@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -14,8 +13,8 @@ from ..capture import Capture, Captures
 from ..capture.lspci_text import decode
 from ..diagnostics import Diagnostic, Failed, Report, Severity, Source, Span, failure, whole_file
 from ..fleet import Member, Warned
-from ..fleet.finding import find, is_plain
-from ..loader import unreadable
+from ..fleet.finding import find
+from ..loader import open_to_read, unreadable
 from . import document
 from .document import Document
 
@@ -55,10 +54,7 @@ class Reader:
             yield from self._captured(path, capture.read_all(Path(path), path))
             return
         try:
-            with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as stream:  # noqa: PTH123 - a pipe may be empty
-                os.set_blocking(stream.fileno(), True)
-                if not is_plain(os.fstat(stream.fileno())):
-                    raise failure("VPCI1001", whole_file(path), f"cannot read '{path}': it is no file")
+            with open_to_read(Path(path)) as stream:
                 first = stream.readline(capture.MAX_FILE + 1)
                 if _LINE.match(first):
                     yield from self._lines(path, first, stream)

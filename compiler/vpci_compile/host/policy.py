@@ -13,6 +13,7 @@ from ..loader import Node
 
 _VERSION_KEY, _VERSION, _ACCEPT = "vpci-policy", 1, "accept"
 _ENTRY = ("field", "why")
+_EXAMPLE = f"{_ACCEPT}: [{{field: pcie.lnksta, why: ...}}]"
 
 
 class Accepted(NamedTuple):
@@ -32,11 +33,11 @@ def read(path: Path, shown: str) -> list[Accepted]:
     Raises:
         Failed: VPCI1001..1005 (it cannot be read), VPCI2316 (not a policy).
     """
-    tree, report = loader.load(path, shown=shown), Report()
+    tree, report = loader.load(path, shown, f"{_VERSION_KEY}: {_VERSION}, and {_EXAMPLE}"), Report()
     keys = tree.value if isinstance(tree.value, dict) else {}
     if _VERSION_KEY not in keys or keys[_VERSION_KEY].value != _VERSION:
         message = f"a policy begins with '{_VERSION_KEY}: {_VERSION}'"
-        report.add("VPCI2316", tree.span, message, help="accept: [{field: pcie.lnksta, why: ...}]")
+        report.add("VPCI2316", tree.span, message, help=_EXAMPLE)
     for key in keys:
         if key not in (_VERSION_KEY, _ACCEPT):
             report.add("VPCI2316", tree.keys[key], f"unknown key '{key}'", help=f"known here: {_ACCEPT}")
@@ -47,7 +48,7 @@ def read(path: Path, shown: str) -> list[Accepted]:
 
 def _entries(node: Node, report: Report) -> Iterator[Accepted]:
     if not isinstance(node.value, list):
-        report.add("VPCI2316", node.span, f"'{_ACCEPT}' is a list of fields", help="[{field: pcie.lnksta, why: ...}]")
+        report.add("VPCI2316", node.span, f"'{_ACCEPT}' is a list of fields", help=_EXAMPLE)
     for entry in node.entries():
         words = {key: one.value for key, one in entry.items()}
         if set(words) != set(_ENTRY) or not all(isinstance(word, str) and word for word in words.values()):

@@ -1,6 +1,6 @@
 """YAML (the only user of PyYAML) and JSON, with positions."""
 
-from .files import exists, load, meant, read_bytes, read_source, unreadable
+from .files import exists, load, meant, open_to_read, read_bytes, read_source, unreadable
 from .json_reader import parse_json
 from .node import Node, Scalar
 from .yaml_reader import parse
@@ -11,6 +11,7 @@ __all__ = [
     "exists",
     "load",
     "meant",
+    "open_to_read",
     "parse",
     "parse_json",
     "read_bytes",

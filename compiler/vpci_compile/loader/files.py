@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import stat
+from errno import EINVAL, EISDIR
+from io import BufferedReader
 from pathlib import Path
 
 from .. import resources
@@ -20,6 +24,29 @@ def exists(path: Path) -> bool:
         return False
 
 
+def open_to_read(path: Path) -> BufferedReader:
+    """A file, or a pipe that somebody writes to (a shell's `<(...)`), opened; nothing else, which might never end.
+
+    Raises:
+        OSError: it cannot be opened, is neither, or is a pipe through which nothing came.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe without a writer does not keep us
+    stream = open(handle, "rb")  # noqa: PTH123, SIM115 - the caller closes it
+    try:
+        mode = os.fstat(handle).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(EISDIR, os.strerror(EISDIR))
+        if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
+            raise OSError(EINVAL, "it is neither a file nor a pipe")
+        os.set_blocking(handle, True)
+        if stat.S_ISFIFO(mode) and not stream.peek(1):
+            raise OSError(EINVAL, "nothing came through this pipe")
+    except OSError:
+        stream.close()
+        raise
+    return stream
+
+
 def read_bytes(path: Path, shown: str | None = None, limit: int = 64 << 20) -> bytes:
     """All bytes of a file, at most `limit`.
 
@@ -28,7 +55,7 @@ def read_bytes(path: Path, shown: str | None = None, limit: int = 64 << 20) -> b
     """
     shown = shown or str(path)
     try:
-        with path.open("rb") as stream:
+        with open_to_read(path) as stream:
             data = stream.read(limit + 1)
     except (OSError, ValueError) as error:
         raise unreadable(shown, error) from None
@@ -81,6 +108,7 @@ def read_source(path: Path, shown: str | None = None) -> Source:
         ) from None
 
 
-def load(path: Path, shown: str | None = None) -> Node:
-    """The tree of a YAML file; raises as `read_source` and `parse`."""
-    return parse(read_source(path, shown))
+def load(path: Path, shown: str | None = None, begin: str | None = None) -> Node:
+    """The tree of a YAML file; `begin` and what is raised as in `parse`, which see, and `read_source`."""
+    source = read_source(path, shown)
+    return parse(source) if begin is None else parse(source, begin)

@@ -37,8 +37,11 @@ def scalar(text: str) -> Scalar:
     return text
 
 
-def parse(source: Source) -> Node:
-    """Read one YAML document.
+_LAYOUT = "layouts/minimal.yaml is the smallest layout; 'vpci-compile import' writes one from a capture"
+
+
+def parse(source: Source, begin: str = _LAYOUT) -> Node:
+    """Read one YAML document; `begin` is how to begin one, for who gives an empty file.
 
     Raises:
         Failed: VPCI1002 (not YAML), VPCI1003 (duplicate key), VPCI1004 (anchors, tags, several documents, keys that
@@ -66,7 +69,7 @@ def parse(source: Source) -> Node:
             "VPCI1002",
             Span(source, 1, 1, 0),
             "the document is empty",
-            help="layouts/minimal.yaml is the smallest layout; 'vpci-compile import' writes one from a capture",
+            help=begin,
         )
     return builder.root
 
