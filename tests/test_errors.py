@@ -127,7 +127,7 @@ def migrating(code: str) -> str:
     return f"{render_text(found)}\n1 {REGISTRY[code].severity}\n"
 
 
-MIGRATING = ("VPCI2310", "VPCI2311", "VPCI2312", "VPCI2313", "VPCI2314")
+MIGRATING = ("VPCI2310", "VPCI2311", "VPCI2312", "VPCI2313", "VPCI2314", "VPCI2317")
 
 FROM_PYTHON: dict[str, Callable[[Path], None]] = {"VPCI1824": address_of_no_device, "VPCI2007": guest_that_panics}
 

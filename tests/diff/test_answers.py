@@ -19,6 +19,7 @@ from hosts import Host, answering
 from vpci_compile import api
 from vpci_compile.diagnostics import Failed
 from vpci_compile.diff import Answer, Kind
+from vpci_compile.emit.printed import migration_text
 from vpci_compile.host import sides
 from vpci_compile.host.policy import Accepted
 from vpci_compile.host.sides import Side
@@ -168,6 +169,33 @@ def test_sizes_of_bars_are_seen_by_the_guest_alone() -> None:
     found = there(side, sides.of_capture(read, "other", BELOW, Place.PORT, {}))
     assert found.accepted
     assert {"bar0.size", "bar0.length"} <= {one.difference.path for one in found.of(Kind.VISIBLE)}
+
+
+def sized(side: Side, *indices: int) -> Side:
+    """The side of a capture that says the sizes of the BARs `indices` alone."""
+    assert side.capture is not None
+    bars = tuple(bar for bar in side.capture.bars if bar.index in indices)
+    return sides.of_capture(replace(side.capture, bars=bars), "other", side.stack.name, Place.PORT, side.options)
+
+
+def test_a_size_that_one_side_does_not_say_is_no_other_size() -> None:
+    side = captured("e1000e")
+    other = sized(side, 1, 2)
+    for found in api.migration(side, other):
+        assert found.accepted and not found.of(Kind.VISIBLE)
+        assert [one.difference.path for one in found.of(Kind.UNKNOWN)] == ["bar0.size", "bar3.size", "rom.size"]
+        text = migration_text.verdict(found)
+        assert text == f"can migrate below {BELOW}; whether the guest sees 3 values change is not known"
+    assert not there(side, other, Accepted("bar0", "x"), Accepted("bar3.size", "x"), Accepted("rom", "x")).of(
+        Kind.UNKNOWN
+    )
+
+
+def test_sizes_that_neither_side_says_are_told_once() -> None:
+    side = sized(captured("e1000e"), 1, 2)
+    found = there(side, side)
+    assert not found.of(Kind.UNKNOWN) and not found.of(Kind.VISIBLE)
+    assert found.notes == ("no side says the size of bar0, bar3, rom: whether it is the same is not known",)
 
 
 def test_what_a_restore_forgets() -> None:

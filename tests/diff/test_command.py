@@ -48,6 +48,8 @@ def test_a_policy_is_recorded(tmp_path: Path) -> None:
     by_hand = diff(NVME, SRIOV, "--ignore", "msix")
     assert by_hand.exit_code == 0 and "(rejected), by --ignore msix" in by_hand.stdout
     assert diff(NVME, SRIOV, "--ignore", "msix", "--strict").exit_code == 1
+    path.write_text("")
+    assert diff(NVME, SRIOV, "--policy", str(path)).exit_code == 1
     path.write_text(POLICY.replace("field", "feild"))
     assert diff(NVME, SRIOV, "--policy", str(path)).exit_code == 1
     assert diff(NVME, SRIOV, "--policy", str(tmp_path / "none.yaml")).exit_code == 1
@@ -117,10 +119,37 @@ def test_raw_contracts(tmp_path: Path) -> None:
         [IGB, IGB, "--option", "nosuch=1"],
         [IGB, IGB, "--dst-option", "viommu=maybe"],
         ["minimal", IGB, "--src-slot", "00:01.0"],
+        ["minimal", "minimal", "--option", "ats=off"],
+        ["minimal", "minimal", "--place", "root"],
+        ["minimal", "minimal", "--raw", "--stack", "qemu-11.1"],
+        ["minimal", "minimal", "--raw", "--ignore", "header"],
+        ["machines/smallest", "machines/smallest", "--option", "ats=off"],
+        ["machines/smallest", "machines/smallest", "--dst-slot", "00:01.0"],
     ],
 )
 def test_wrong_usage(arguments: list[str]) -> None:
     assert diff(*arguments).exit_code == 2
+
+
+def test_options_that_a_document_cannot_hear(tmp_path: Path) -> None:
+    """What `predict` wrote is below its own options; of one side that is told, of both it is wrong usage."""
+    document = str(tmp_path / "igb.json")
+    predict = ["predict", IGB, "--stack", "linux-7.2/qemu-11.1", "-o", document]
+    assert CliRunner().invoke(app, predict).exit_code == 0
+    assert diff(document, document, "--option", "multifunction=on").exit_code == 2
+    assert diff(document, document, "--option", "viommu=on").exit_code == 1
+    one = diff(document, IGB, "--option", "multifunction=on")
+    assert one.exit_code == 1
+    assert f"note: {document} is as it says itself: nothing of it depends on multifunction\n" in one.stdout
+    for rest in (["--option", "multifunction=on"], ["--place", "root"], ["--slot", "00:01.0"]):
+        page = CliRunner().invoke(app, ["report", document, "-o", str(tmp_path / "x.html"), *rest])
+        assert page.exit_code == 2 and not (tmp_path / "x.html").exists()
+
+
+@pytest.mark.parametrize("rest", [["--place", "root"], ["--slot", "00:01.0"], ["--option", "ats=off"]])
+@pytest.mark.parametrize("command", [["show", "minimal"], ["show", "machines/smallest"], ["explain", "minimal", "0"]])
+def test_options_that_nobody_would_read_are_refused(command: list[str], rest: list[str]) -> None:
+    assert CliRunner().invoke(app, [*command, *rest]).exit_code == 2
 
 
 def test_the_destinations_own_stack_and_options() -> None:

@@ -21,6 +21,7 @@ from rights import open_folder, ordinary_user
 from vpci_compile import api, cli
 from vpci_compile.capture.read import MAX_FILE
 from vpci_compile.emit.printed.fleet_format import COLUMNS, fleet_schema
+from vpci_compile.fleet.report import MOST_FAMILIES
 from vpci_compile.stack.chains import standard_chain
 
 from .hosts_of import OWN, ROOT, host, own, put, text, unit
@@ -145,6 +146,30 @@ def test_a_file_that_goes_away_while_the_fleet_is_read(tmp_path: Path) -> None:
     assert found.functions == 2 and not found.fine
 
 
+def test_hosts_that_do_not_say_sizes_are_no_other_hosts(run: Run, tmp_path: Path) -> None:
+    """Whether a guest would see a BAR of another size is not known: nobody refuses, and it is no outlier's fault."""
+    with_sizes = (OWN / "nvme.lspci").read_text()
+    without = "".join(line for line in with_sizes.splitlines(keepends=True) if "[size=" not in line)
+    Path("a.lspci").write_text(with_sizes)
+    Path("b.lspci").write_text(without)
+    done = run(".")
+    assert done.status == 1
+    assert "  1 and 2 can migrate to each other, but whether a guest sees bar0.size" in done.out
+    assert done.out.endswith("1 model with functions whose guests see a migration, or may\n")
+    (model,) = document(run(".", "--format", "json"))["models"]
+    ways = [way for family in model["families"] for way in family["ways"]]
+    assert len(ways) == 2 and all(way["unknown"] and not way["seen"] and way["refused"] is None for way in ways)
+
+
+def test_that_only_the_largest_families_are_compared_is_said(run: Run, tmp_path: Path) -> None:
+    for number in range(MOST_FAMILIES + 2):
+        host(tmp_path, number, put(nvme(), 0x08, f"{number:02x}"))
+    done = run(".")
+    assert f"and 2 smaller ones, with 2 functions: the {MOST_FAMILIES} largest of a model are compared" in done.out
+    (model,) = document(run(".", "--format", "json"))["models"]
+    assert [family["compared"] for family in model["families"]] == [True] * MOST_FAMILIES + [False] * 2
+
+
 def test_csv_has_a_row_for_each_function(run: Run, tmp_path: Path) -> None:
     for number in range(3):
         host(tmp_path, number, unit(own("e1000e"), number), nvme(), own("pcie-root-port"))
@@ -154,6 +179,14 @@ def test_csv_has_a_row_for_each_function(run: Run, tmp_path: Path) -> None:
     assert len({row[4] for row in rows if row[2] == "8086:10d3"}) == 3
     assert len({row[3] for row in rows if row[2] == "1b36:0010"}) == 1
     assert all(bool(row[3]) != bool(row[5]) for row in rows)
+
+
+def test_names_in_csv_are_no_formulas_and_move_no_cursor(run: Run, tmp_path: Path) -> None:
+    for name in ("=1+2.lspci", "+a.lspci", "-b.lspci", "@c.lspci", "d\x1b[31m\n.lspci"):
+        host(tmp_path, 1, nvme()).rename(tmp_path / name)
+    done = run(".", "--format", "csv")
+    names = {row[0] for row in csv.reader(io.StringIO(done.out))}
+    assert names == {"file", "./=1+2.lspci", "./+a.lspci", "./-b.lspci", "./@c.lspci", "d.[31m .lspci"}
 
 
 def test_every_form_of_a_capture_comes_into_one_group(run: Run, tmp_path: Path) -> None:
@@ -209,7 +242,7 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_answered(run: Run, tmp_pat
         "words.txt": "VPCI1701",
         "large": "VPCI1710",
         "gone": "VPCI1001",
-        "pipe": "VPCI1701",
+        "pipe": "VPCI1001",
         "folder": "VPCI2201",
         "no-such-file": "VPCI2201",
         "*.capture": "VPCI2201",

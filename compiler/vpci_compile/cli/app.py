@@ -115,6 +115,14 @@ def options_of(rows: list[str] | None, option: str = "--option") -> dict[str, st
     return words
 
 
+def refuse(context: typer.Context, why: str, *names: str) -> None:
+    """Refuse the options of the command called `names` that were given: nobody would read them."""
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        if parameter.name in names and source is not None and source.name == "COMMANDLINE":
+            raise typer.BadParameter(why, param_hint=parameter.opts[0])
+
+
 def _load(path: Path, slot: str | None, option: str) -> Compiled:
     from .. import api
 

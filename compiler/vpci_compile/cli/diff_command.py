@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .app import _FUNCTION, OptionsOption, PlaceOption, Where, _Command, _load, app, options_of
+from .app import _FUNCTION, OptionsOption, PlaceOption, Where, _Command, _load, app, options_of, refuse
 from .outcome import NO, Format, State, colours, complain, say
 
 if TYPE_CHECKING:
@@ -18,9 +18,13 @@ if TYPE_CHECKING:
     from ..host.policy import Accepted
     from ..host.sides import Side
 
+_BELOW = ("stack", "dst_stack", "place", "option", "dst_option")
+"""Options that say what stands between a captured function and its guest."""
+
 
 @app.command(cls=_Command, short_help="Say whether a migration would work, before it is tried.")
 def diff(
+    context: typer.Context,
     source: Annotated[
         Path,
         typer.Argument(
@@ -49,7 +53,9 @@ def diff(
     raw: Annotated[
         bool, typer.Option("--raw", help="Compare the two contracts as they are, with no VMM in between.")
     ] = False,
-    strict: Annotated[bool, typer.Option("--strict", help="A change that the guest sees counts as a no.")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="A change that the guest sees, or may see, counts as a no.")
+    ] = False,
     everything: Annotated[bool, typer.Option("--all", help="List what is harmless or unstable one by one.")] = False,
     format: Annotated[  # noqa: A002 - the option's name
         Format, typer.Option("--format", help="text, json (schemas/diff.schema.json) or sarif.")
@@ -60,7 +66,7 @@ def diff(
     The rule is the destination's, and both directions are answered. A difference is
     rejected (the destination refuses), guest-visible (it does not, and a running guest
     sees something change), unstable (compared and equal, and hardware changes it: a
-    refusal tomorrow) or harmless.
+    refusal tomorrow), unknown (a side does not say it) or harmless.
 
     \b
     Examples:
@@ -72,6 +78,7 @@ def diff(
 
     State.format = format
     if raw:
+        refuse(context, "with --raw there is no VMM in between", *_BELOW, "ignore", "policy", "strict")
         _raw((source, src_slot), (destination, dst_slot), format)
         return
     machines = [api.is_machine(path) for path in (source, destination)]
@@ -81,12 +88,14 @@ def diff(
                 api.load(path)  # says that there is none
         raise typer.BadParameter("one side is a machine layout, and the other is none", param_hint="SRC, DST")
     if all(machines):
+        refuse(context, "both sides are machine layouts, which say it themselves", *_BELOW, "src_slot", "dst_slot")
         _told(api.migration_of_machines(source, destination, _accepted(ignore, policy)), [], everything, strict)
         return
     words = options_of(option)
     ours = _side(source, src_slot, "--src-slot", api.Below(stack, place.value, words))
     others = api.Below(dst_stack or stack, place.value, {**words, **options_of(dst_option, "--dst-option")})
     theirs = _side(destination, dst_slot, "--dst-slot", others)
+    unread(context, ours, theirs)
     found = answered(ours, theirs, _accepted(ignore, policy))
     said = [one for side in (ours, theirs) for one in getattr(side, "diagnostics", ())]
     _told(found, said, everything, strict)
@@ -103,7 +112,7 @@ def _told(found: Outcome, said: list[Diagnostic], everything: bool, strict: bool
     else:
         complain(said)
         say(migration_text.render(found, colour=colours(), everything=everything))
-    if not found.there.accepted or (strict and found.there.of(migration_text.VISIBLE)):
+    if not found.there.accepted or (strict and any(found.there.of(kind) for kind in migration_text.SEEN)):
         raise typer.Exit(NO)
 
 
@@ -115,6 +124,19 @@ def answered(source: Side | Probed, destination: Side | Probed, accepted: list[A
         return api.migration(source, destination, accepted)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="SRC, DST") from None
+
+
+def unread(context: typer.Context, source: Side | Probed, destination: Side | Probed) -> None:
+    """Refuse options of the VMM, and a place, where neither side is a capture, which alone is shown by them."""
+    from ..host.sides import Side
+
+    sides = [one for one in (source, destination) if isinstance(one, Side)]
+    if any(one.capture is not None for one in sides):
+        return
+    options = sorted({key for one in sides for key in one.unread})
+    if options:
+        refuse(context, f"no side is a capture: nothing reads {', '.join(options)}", "option", "dst_option")
+    refuse(context, "no side is a capture: both say themselves where the guest has them", "place")
 
 
 def _raw(source: tuple[Path, str | None], destination: tuple[Path, str | None], format: Format) -> None:  # noqa: A002

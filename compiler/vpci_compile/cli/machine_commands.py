@@ -6,16 +6,13 @@ from pathlib import Path
 
 import typer
 
-from .app import _address
+from .app import _address, refuse
 from .outcome import Format, State, complain, say
 
 
 def refuse_options(context: typer.Context, *names: str) -> None:
     """Refuse the options of the command that were given and say nothing of a machine."""
-    for parameter in context.command.params:
-        source = context.get_parameter_source(parameter.name or "")
-        if parameter.name in names and source is not None and source.name == "COMMANDLINE":
-            raise typer.BadParameter("that is of a function, and this is a machine", param_hint=parameter.opts[0])
+    refuse(context, "that is of a function, and this is a machine", *names)
 
 
 def build_machine(layout: Path, output: Path, host_devices: list[str]) -> None:

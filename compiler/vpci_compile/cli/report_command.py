@@ -7,14 +7,18 @@ from typing import Annotated
 
 import typer
 
-from .app import _FUNCTION, OptionsOption, PlaceOption, SlotOption, Where, _Command, app, options_of
-from .diff_command import _accepted, _side, answered
+from .app import _FUNCTION, OptionsOption, PlaceOption, SlotOption, Where, _Command, app, options_of, refuse
+from .diff_command import _accepted, _side, answered, unread
 from .outcome import complain, say
 from .show_commands import _seen
+
+_OF_TWO = ("dst_slot", "dst_stack", "dst_option", "ignore", "policy")
+"""Options that only a destination gives a meaning."""
 
 
 @app.command(cls=_Command, short_help="Write a page about a function, or about a migration.")
 def report(
+    context: typer.Context,
     source: Annotated[
         Path,
         typer.Argument(
@@ -67,18 +71,20 @@ def report(
             raise typer.BadParameter(f"'{path}' is a machine; name one of its functions", param_hint="SRC, DST")
     words = options_of(option)
     if destination is None:
-        _alone(dst_slot=dst_slot, dst_stack=dst_stack, dst_option=dst_option, ignore=ignore, policy=policy)
+        refuse(context, "this is about a destination: name it", *_OF_TWO)
         read = None if stack or not source.is_file() else document.read(source, str(source))
         if read is not None:
+            refuse(context, f"'{source}' says already what a guest finds", "slot", "place", "option")
             function, changes = read.function, read.changes
         else:
-            function, _, changes = _seen(source, slot, stack or None, place, option)
+            function, _, changes = _seen(context, source, slot, stack or None, place, option)
         below = stack or ("" if read is None else read.stack)
         page = pages.function_page(function, shown=source.name, stack=below, changes=changes)
     else:
         ours = _side(source, slot, "--slot", api.Below(stack, place.value, words))
         others = api.Below(dst_stack or stack, place.value, {**words, **options_of(dst_option, "--dst-option")})
         theirs = _side(destination, dst_slot, "--dst-slot", others)
+        unread(context, ours, theirs)
         found = answered(ours, theirs, _accepted(ignore, policy))
         complain(one for side in (ours, theirs) for one in getattr(side, "diagnostics", ()))
         shown = None  # of two machines: they have no one function
@@ -89,10 +95,3 @@ def report(
 
     writer.write_all(output.parent, [Artifact(output.name, page.encode())])
     say(f"{output}")
-
-
-def _alone(**of_two: object) -> None:
-    """Refuse what only a destination gives a meaning."""
-    for name, value in of_two.items():
-        if value:
-            raise typer.BadParameter("this is about a destination: name it", param_hint=f"--{name.replace('_', '-')}")

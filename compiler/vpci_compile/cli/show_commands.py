@@ -19,6 +19,7 @@ from .app import (
     _load,
     app,
     options_of,
+    refuse,
 )
 from .outcome import colours, complain, say
 
@@ -59,7 +60,7 @@ def show(
             raise typer.BadParameter("a picture is of one function, and this is a machine", param_hint="--svg")
         show_machine(function)
         return
-    shown, _, _ = _seen(function, slot, stack, place, option)
+    shown, _, _ = _seen(context, function, slot, stack, place, option)
     if svg is None:
         from ..emit.printed import terminal_map
 
@@ -112,7 +113,7 @@ def explain(
         return
     if offset is None:
         raise typer.BadParameter("say which byte: vpci-compile explain FILE 0x68", param_hint="OFFSET")
-    function, device, changes = _seen(Path(what), slot, stack, place, option)
+    function, device, changes = _seen(context, Path(what), slot, stack, place, option)
     # The stack may have changed what a structure is, and so the names in it: those of the device still say the place.
     named = next((at for one in (function, device) if (at := one.place_of(offset)) is not None), None)
     at = _offset(offset, function.config.size) if named is None else named
@@ -156,12 +157,11 @@ def schema(
 
 
 def _seen(
-    path: Path, slot: str | None, stack: str | None, place: Where, option: list[str] | None
+    context: typer.Context, path: Path, slot: str | None, stack: str | None, place: Where, option: list[str] | None
 ) -> tuple[Function, Function, tuple[Change, ...]]:
     """The function of a layout or a capture, twice; with a stack, what a guest finds of the capture, and why."""
     if stack is None:
-        if option:
-            raise typer.BadParameter("options are those of a VMM: name it with --stack", param_hint="--option")
+        refuse(context, "that is of a capture below a stack: name it with --stack", "place", "option")
         compiled = _load(path, slot, "--slot")
         complain(compiled.diagnostics)
         return compiled.function, compiled.function, ()

@@ -231,6 +231,7 @@ _CODES = (
     Code("VPCI2314", "difference that somebody accepts", "note"),
     Code("VPCI2315", "capture that says too little for an answer"),
     Code("VPCI2316", "not a policy"),
+    Code("VPCI2317", "value that a side does not say", "warning"),
 )
 
 REGISTRY: dict[str, Code] = {code.id: code for code in _CODES}

@@ -15,12 +15,14 @@ class Kind(StrEnum):
     """What a difference means for a guest that is migrated.
 
     `rejected`: the destination, or the source before it starts, refuses. `guest-visible`: nobody refuses, and the
-    running guest finds something changed. `unstable`: equal today as far as is known, compared, and changed by the
-    hardware, the host or the unit: a refusal tomorrow. `harmless`: the guest's own state, or nothing it can rely on.
+    running guest finds something changed. `unknown`: nobody refuses, and one side does not say its value, so nobody can
+    tell whether it changes. `unstable`: equal today as far as is known, compared, and changed by the hardware, the host
+    or the unit: a refusal tomorrow. `harmless`: the guest's own state, or nothing it can rely on.
     """
 
     REJECTED = "rejected"
     VISIBLE = "guest-visible"
+    UNKNOWN = "unknown"
     UNSTABLE = "unstable"
     HARMLESS = "harmless"
 

@@ -283,12 +283,13 @@ def _bars(left: Function, right: Function) -> Iterator[Difference]:
     for index in sorted({*ours, *theirs}):
         one, other = ours.get(index), theirs.get(index)
         if one and other:
+            unsized = one.size is None or other.size is None
             for name, words in _BAR_WORDS.items():
                 a, b = getattr(one, name), getattr(other, name)
-                if a != b:
+                if a != b and not (name == "length" and unsized):  # what is behind a BAR of unknown size is as unknown
                     title = f"{_bar_title(index)} {words}"
                     yield Difference(
-                        f"{_bar_name(index)}.{name}",
+                        f"{bar_name(index)}.{name}",
                         title,
                         one.offset,
                         _bar_word(name, a),
@@ -301,7 +302,7 @@ def _bars(left: Function, right: Function) -> Iterator[Difference]:
             only = one or other
             assert only is not None
             yield Difference(
-                _bar_name(index),
+                bar_name(index),
                 _bar_title(index),
                 only.offset,
                 _bar_text(one),
@@ -328,7 +329,8 @@ _BAR_WORDS = {
 """What a guest finds of a BAR: the attribute, and its name for people."""
 
 
-def _bar_name(index: int) -> str:
+def bar_name(index: int) -> str:
+    """How paths name a BAR."""
     return "rom" if index == ROM_INDEX else f"bar{index}"
 
 

@@ -34,12 +34,13 @@ class Way(NamedTuple):
     """A migration to another family by the rule of its destination.
 
     `refused` are the destination's words, or why else it cannot be; "" where it is taken. `seen` are the fields that a
-    running guest then sees changed, though nobody refuses.
+    running guest then sees changed, though nobody refuses; `unknown` those of which a side does not say the value.
     """
 
     to: int
     refused: str
     seen: tuple[str, ...]
+    unknown: tuple[str, ...]
 
 
 class Family(NamedTuple):
@@ -71,13 +72,17 @@ class ModelReport(NamedTuple):
         return sum(group.count for group in self.model.groups.values())
 
     @property
-    def whole(self) -> bool:
-        """Whether each function of the model can migrate to each other one, and no guest sees it; or none is shown."""
+    def open(self) -> bool:
+        """Whether each function of the model can migrate to each other one, unseen or not; or none is shown."""
         if not self.families:
             return True
         alike = all(len(family.groups) == 1 and family.compared for family in self.families)
-        free = not any(way.refused or way.seen for family in self.families for way in family.ways)
-        return alike and free and not self.refused
+        return alike and not self.refused and not any(way.refused for family in self.families for way in family.ways)
+
+    @property
+    def whole(self) -> bool:
+        """Whether each function of the model can migrate to each other one, and no guest sees it; or none is shown."""
+        return self.open and not any(way.seen or way.unknown for family in self.families for way in family.ways)
 
 
 @dataclass(slots=True)

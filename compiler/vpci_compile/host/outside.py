@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ..diff import Difference, Finding
+from ..diff import NOT_STATED, Difference, Finding, bar_name
 from ..diff import Kind as Means
 from ..ir import Guest
 from ..stack import QEMU, migrates
@@ -48,6 +48,8 @@ def knows(path: str) -> bool:
 def of_memory(one: Difference, destination: Side) -> Finding | None:
     """What a difference of BARs or regions means that no compared bit shows; None for one of something else."""
     if _BAR.fullmatch(one.path):
+        if NOT_STATED in (one.left, one.right):
+            return Finding(Means.UNKNOWN, one, "one side does not say it")
         why = "of a BAR the type bits alone are compared, and no size" if destination.check is not None else ""
         return Finding(Means.VISIBLE, one, why)
     if _REGION.fullmatch(one.path):
@@ -61,10 +63,17 @@ def of_memory(one: Difference, destination: Side) -> Finding | None:
 def notes(source: Side, destination: Side) -> Iterator[str]:
     """What is to be said of the whole, beside findings."""
     for side in _both(source, destination):
+        if side.unread:
+            yield f"{side.name} is as it says itself: nothing of it depends on {', '.join(side.unread)}"
         if side.is_layout and not side.function.migrates:
             yield f"{side.name} says 'migrates: false': nothing promises that its fields stay as they are"
         if side.is_layout and not side.function.targets:
             yield f"{side.name} names no target: it may describe a device, and not what a VMM shows (see --raw)"
+    unsized = [bar for bar in source.function.bars if bar.size is None]
+    others = {bar.index for bar in destination.arriving.bars if bar.size is None}
+    names = ", ".join(bar_name(bar.index) for bar in unsized if bar.index in others)
+    if names:
+        yield f"no side says the size of {names}: whether it is the same is not known"
 
 
 def _both(source: Side, destination: Side) -> tuple[Side, ...]:

@@ -20,6 +20,9 @@ _NOWHERE = whole_file("")
 _UNREAD = ("VPCI1705", "VPCI1706", "VPCI1707", "VPCI1708", "VPCI1726")
 """Warnings of a capture after which nobody can say what a guest sees."""
 
+_OF_THE_MACHINE = ("machine", "viommu", "viommu-pasid")
+"""Options that are not about the function but about what stands around it."""
+
 
 class Side(NamedTuple):
     """A function as a guest sees it, and what its VMM does with one that comes in.
@@ -43,6 +46,11 @@ class Side(NamedTuple):
     def is_layout(self) -> bool:
         """Whether a person wrote it: it says where the guest has it, and what stands behind its BARs."""
         return self.capture is None
+
+    @property
+    def unread(self) -> list[str]:
+        """The options that change nothing of it: a layout or a document is what it says."""
+        return [] if self.capture is not None else [key for key in self.options if key not in _OF_THE_MACHINE]
 
     def place(self, offset: int, span: Span | None) -> Span | None:
         """Where the byte at `offset` stands: in the capture, else where the layout says it."""

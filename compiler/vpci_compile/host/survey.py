@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from .. import diff
 from ..catalog import Changes
+from ..diff import Finding
 from ..diff import Kind as Means
 from ..fleet import Apart, Below, Family, FleetReport, Group, Groups, Member, Model, ModelReport, Way, facts_of
 from ..fleet.report import MOST_FAMILIES, OUTLIER_PART
@@ -166,4 +167,9 @@ def _ways(source: Side, destinations: list[Side]) -> Iterator[Way]:
             answer = migration.answer(source, destination)
             rejected = answer.of(Means.REJECTED)
             why = " ".join(answer.words) or (rejected[0].why or rejected[0].difference.path if rejected else "")
-            yield Way(number, why, tuple(one.difference.path for one in answer.of(Means.VISIBLE)))
+            seen, unknown = (_paths(answer.of(kind)) for kind in (Means.VISIBLE, Means.UNKNOWN))
+            yield Way(number, why, seen, unknown)
+
+
+def _paths(found: Iterable[Finding]) -> tuple[str, ...]:
+    return tuple(one.difference.path for one in found)

@@ -26,6 +26,7 @@ _MOST_NAMED = 8  # findings that the title of a mark names
 _CLASSES = {
     Kind.REJECTED: ("\N{MULTIPLICATION X}", "the destination refuses it, or the source does not start"),
     Kind.VISIBLE: ("!", "nobody compares it, and a running guest finds it changed"),
+    Kind.UNKNOWN: ("?", "nobody compares it, and a side does not say it"),
     Kind.UNSTABLE: ("~", "equal now and compared; hardware, host or unit change it: a refusal tomorrow"),
     Kind.HARMLESS: ("\N{MIDDLE DOT}", "the guest's own state, or nothing it relies on"),
 }
@@ -119,7 +120,7 @@ def _answer(way: str, answer: Answer) -> Mapping[str, Any]:
         "stack": answer.vmm,
         "verdict": migration_text.verdict(answer),
         "accepted": answer.accepted,
-        "clean": answer.accepted and not answer.of(Kind.VISIBLE) and not answer.of(Kind.UNSTABLE),
+        "clean": not any(answer.of(kind) for kind in Kind if kind is not Kind.HARMLESS),
         "words": answer.words,
     }
 

@@ -14,6 +14,7 @@ ADVANCE = 7.8
 MARKS: Mapping[str, str] = {
     "rejected": "the destination refuses it",
     "guest-visible": "a running guest finds it changed",
+    "unknown": "a side does not say it",
     "unstable": "equal today, and compared",
     "harmless": "nothing a guest relies on",
 }
@@ -48,6 +49,7 @@ CSS = """
 .vpci-map .mark{stroke:none}
 .vpci-map .mark.rejected{fill:var(--bad)}
 .vpci-map .mark.guest-visible{fill:var(--page);stroke:var(--warn);stroke-width:1.5}
+.vpci-map .mark.unknown{fill:var(--page);stroke:var(--warn);stroke-dasharray:2 1.5}
 .vpci-map .mark.unstable{fill:var(--page);stroke:var(--odd);stroke-dasharray:2 1.5}
 .vpci-map .mark.harmless{fill:var(--line)}
 """

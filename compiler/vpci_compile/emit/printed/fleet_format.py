@@ -9,13 +9,14 @@ from functools import cache
 from typing import Any
 
 from ...capture.shape import Maybe, Number, Part, Rows, Shape, Text, Truth
-from ...diagnostics import Diagnostic
+from ...diagnostics import Diagnostic, printable
 from ...fleet import Family, FleetReport, Group, Member, ModelReport
 from ...fleet.groups import EXAMPLES
 
 VERSION = 1
 VERSION_KEY = "vpci-fleet"
 COLUMNS = ("file", "slot", "model", "digest", "group", "refusal")
+_FORMULA = "=+-@"
 _MOST = 1 << 53  # what every JSON reader can count
 _WORDS = Text("text", r"[\s\S]*")
 _COUNT = Number(0, _MOST)
@@ -52,6 +53,7 @@ _WAY = _part(
     to=(Number(1, _MOST), "The family that it would go to."),
     refused=(Maybe(_WORDS), "The destination's words, or why else it cannot be; null where it is taken."),
     seen=(Rows(_WORDS, _MOST), "What a running guest then sees changed, though nobody refuses."),
+    unknown=(Rows(_WORDS, _MOST), "What nobody refuses either, and one of them does not say: BAR sizes."),
 )
 _FAMILY = _part(
     "Groups that are alike but for what differs from unit to unit.",
@@ -152,7 +154,10 @@ def _family(family: Family) -> dict[str, Any]:
             }
             for row in family.differences
         ],
-        "ways": [{"to": way.to, "refused": way.refused or None, "seen": [*way.seen]} for way in family.ways],
+        "ways": [
+            {"to": way.to, "refused": way.refused or None, "seen": [*way.seen], "unknown": [*way.unknown]}
+            for way in family.ways
+        ],
         "groups": [_group(group) for group in family.groups],
     }
 
@@ -180,4 +185,7 @@ def csv_row(*cells: str) -> str:
 
 def csv_function(member: Member, group: Group) -> str:
     """The line of a function, in the order of `COLUMNS`."""
-    return csv_row(member.file, member.slot, group.model.name, group.digest, group.name, group.refusal)
+    file = printable(member.file)
+    # A spreadsheet takes such a beginning for a formula; the path means the same.
+    file = f"./{file}" if file[:1] in _FORMULA else file
+    return csv_row(file, member.slot, group.model.name, group.digest, group.name, printable(group.refusal))

@@ -10,6 +10,7 @@ from ...diagnostics import printable
 from ...diff import NOT_STATED
 from ...fleet import Family, FleetReport, Group, Member, ModelReport
 from ...fleet.groups import EXAMPLES
+from ...fleet.report import MOST_FAMILIES
 from .prediction_text import PLACES
 
 _SHOWN_FIELDS, _SHOWN_FILES, _SHOWN_SLOTS, _SHOWN_MODELS = 8, 4, 6, 6
@@ -87,7 +88,10 @@ def _model(one: ModelReport, paint: _Paint) -> Iterator[str]:
     rest = one.families[len(compared) :]
     if rest:
         functions = sum(family.functions for family in rest)
-        yield f"  and {len(rest):,} smaller ones, with {_count(functions, 'function')}"
+        yield (
+            f"  and {len(rest):,} smaller ones, with {_count(functions, 'function')}: "
+            f"the {MOST_FAMILIES} largest of a model are compared"
+        )
     yield from _reach(compared)
     for group in one.refused:
         yield f"  not shown by the stack: {_count(group.count, 'function')}: {group.refusal}"
@@ -148,8 +152,10 @@ def _reach(families: list[Family]) -> Iterator[str]:
         if both and here > there:
             continue
         text = f"{here} and {there} can migrate to each other" if both else f"{here} can migrate to {there}, not back"
-        seen = ways[here, there].seen
-        yield f"  {text}" + (f", but a guest sees {', '.join(seen[:_SHOWN_FIELDS])} change" if seen else "")
+        seen, unknown = (", ".join(row[:_SHOWN_FIELDS]) for row in (ways[here, there].seen, ways[here, there].unknown))
+        text += f", but a guest sees {seen} change" if seen else ""
+        text += f", but whether a guest sees {unknown} change is not known" if unknown else ""
+        yield f"  {text}"
     closed = [pair for pair in sorted(ways) if pair not in open_ways]
     if closed:
         here, there = closed[0]
@@ -180,7 +186,12 @@ def _verdict(report: FleetReport, broken: list[ModelReport], paint: _Paint) -> I
         yield paint.bad(f"{len(report.problems):,} could not be read, and are named on stderr")
     if broken:
         outliers = sum(family.functions for one in broken for family in one.families if family.outlier)
-        text = f"{_count(len(broken), 'model')} with functions that cannot migrate to each other"
-        yield paint.bad(text + (f"; {_count(outliers, 'function')} in outliers" if outliers else ""))
+        closed = sum(not one.open for one in broken)
+        parts = (
+            (closed, "model", "with functions that cannot migrate to each other"),
+            (len(broken) - closed, "model", "with functions whose guests see a migration, or may"),
+            (outliers, "function", "in outliers"),
+        )
+        yield paint.bad("; ".join(f"{_count(number, noun)} {what}" for number, noun, what in parts if number))
     elif not report.problems:
         yield paint.good("each function can migrate to each other one of its model")

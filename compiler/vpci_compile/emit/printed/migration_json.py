@@ -17,6 +17,7 @@ _TEXT = Text("text", r"[^\x00-\x1f]*")
 _CODES = {
     Kind.REJECTED: "VPCI2310",
     Kind.VISIBLE: "VPCI2311",
+    Kind.UNKNOWN: "VPCI2317",
     Kind.UNSTABLE: "VPCI2312",
     Kind.HARMLESS: "VPCI2313",
 }
@@ -123,7 +124,7 @@ def _place(span: Span | None) -> str | None:
 
 
 def diagnostics(answer: Answer) -> list[Diagnostic]:
-    """The findings of one direction: VPCI2310..2313, and VPCI2314 for what somebody accepts."""
+    """The findings of one direction: VPCI2310..2313 and VPCI2317; VPCI2314 for what somebody accepts."""
     report = Report()
     for one in answer.findings:
         difference = one.difference

@@ -9,11 +9,13 @@ from ...diagnostics import Span, printable
 from ...diff import Answer, Finding, Kind, Outcome
 
 Paint = Callable[[str, str], str]
-VISIBLE = Kind.VISIBLE
+SEEN = (Kind.VISIBLE, Kind.UNKNOWN)
+"""What a guest finds changed, or may."""
 _RED, _GREEN, _BOLD = "31", "32", "1"
 _HEADINGS = {
     Kind.REJECTED: "rejected",
     Kind.VISIBLE: "guest-visible: nobody compares it, and a running guest finds it changed",
+    Kind.UNKNOWN: "unknown: nobody compares it, and a side does not say it",
     Kind.HARMLESS: "harmless: the guest's own state, or nothing it relies on",
 }
 _WIDTH = 110
@@ -57,12 +59,15 @@ def _painter(colour: bool) -> Paint:
 
 def verdict(answer: Answer) -> str:
     """The verdict on one direction, in one line."""
-    rejected, visible = (len(answer.of(kind)) for kind in (Kind.REJECTED, Kind.VISIBLE))
+    rejected, visible, unknown = (len(answer.of(kind)) for kind in (Kind.REJECTED, Kind.VISIBLE, Kind.UNKNOWN))
     vmm = printable(answer.vmm)
     if rejected:
         return f"cannot migrate below {vmm}: {_count(rejected, 'difference')} rejected"
+    seen = f", and the guest sees {_count(visible, 'change')}" if visible else ""
+    if unknown:
+        return f"can migrate below {vmm}{seen}; whether the guest sees {_count(unknown, 'value')} change is not known"
     if visible:
-        return f"can migrate below {vmm}, and the guest sees {_count(visible, 'change')}"
+        return f"can migrate below {vmm}{seen}"
     if answer.of(Kind.UNSTABLE):
         return f"can migrate below {vmm}, today: compared fields change by themselves"
     return f"can migrate below {vmm}"
