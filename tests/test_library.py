@@ -8,13 +8,13 @@ from __future__ import annotations
 import json
 import os
 import re
-import sys
 from pathlib import Path
 
 import pytest
 
+from command import Run
 from compiling import LAYOUTS, ROOT
-from vpci_compile import api, cli
+from vpci_compile import api
 from vpci_compile.catalog import libraries
 from vpci_compile.diagnostics import Failed
 
@@ -121,48 +121,38 @@ def test_several_libraries(own: Path, tmp_path: Path, monkeypatch: pytest.Monkey
 # -- the commands --------------------------------------------------------------------------------------------------
 
 
-def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
-    monkeypatch.setattr(sys, "argv", ["vpci-compile", *arguments])
-    return cli.main()
-
-
-def test_list_and_search(own: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_list_and_search(own: Path, monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
     monkeypatch.delenv("VPCI_LIBRARY")
-    assert run(monkeypatch, "layouts", "list") == 0
-    text = capsys.readouterr().out
-    assert {line.partition("@")[0] for line in text.splitlines()} == set(SHIPPED)
-    assert run(monkeypatch, "--library", str(own), "layouts", "list", "--id", "1234:0002") == 0
-    assert capsys.readouterr().out == "acme/nic@2  1234:0002  a NIC\n"
-    assert run(monkeypatch, "--library", str(own), "layouts", "list", "--id", "1234:0001", "--all") == 0
-    assert "acme/nic@1  1234:0001  a NIC\n" in capsys.readouterr().out
-    assert run(monkeypatch, "layouts", "list", "--id", ":1041", "--format", "json") == 0
-    rows = json.loads(capsys.readouterr().out)
+    status, text, _ = run("layouts", "list")
+    assert status == 0 and {line.partition("@")[0] for line in text.splitlines()} == set(SHIPPED)
+    found = run("--library", own, "layouts", "list", "--id", "1234:0002")
+    assert found == (0, "acme/nic@2  1234:0002  a NIC\n", "")
+    found = run("--library", own, "layouts", "list", "--id", "1234:0001", "--all")
+    assert found.status == 0 and "acme/nic@1  1234:0001  a NIC\n" in found.out
+    rows = json.loads(run("layouts", "list", "--id", ":1041", "--format", "json").out)
     assert [row["ids"] for row in rows if row["name"] == "virtio/net-vf-transitional"] == [["1af4:1000", "1af4:1041"]]
-    assert run(monkeypatch, "layouts", "list", "--id", "ffee:") == 1
-    assert run(monkeypatch, "layouts", "list", "--id", "nvidia") == 2
-    assert run(monkeypatch, "layouts", "list", "--format", "sarif") == 2
+    assert run("layouts", "list", "--id", "ffee:").status == 1
+    assert run("layouts", "list", "--id", "nvidia").status == 2
+    assert run("layouts", "list", "--format", "sarif").status == 2
 
 
-def test_a_broken_layout_does_not_hide_the_others(
-    own: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_broken_layout_does_not_hide_the_others(own: Path, run: Run) -> None:
     (own / "broken.yaml").write_text("vpci: [\n", encoding="utf-8")
-    assert run(monkeypatch, "layouts", "list") == 1
-    said = capsys.readouterr()
-    assert "acme/nic@2" in said.out and "broken.yaml" in said.err
+    said = run("layouts", "list")
+    assert said.status == 1 and "acme/nic@2" in said.out and "broken.yaml" in said.err
 
 
 @pytest.mark.usefixtures("own")
-def test_show(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(monkeypatch, "layouts", "show", "acme/nic@1") == 0
-    text = capsys.readouterr().out
+def test_show(run: Run) -> None:
+    status, text, _ = run("layouts", "show", "acme/nic@1")
+    assert status == 0
     assert "version   1 of 2, 1\n" in text and "Source: made up." in text
     assert api.load("acme/nic@1").function.digest in text
-    assert run(monkeypatch, "layouts", "show", "nvidia/gh20") == 1
+    assert run("layouts", "show", "nvidia/gh20").status == 1
 
 
-def test_a_library_of_one_command_is_forgotten(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_library_of_one_command_is_forgotten(own: Path, monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
     monkeypatch.delenv("VPCI_LIBRARY")
-    assert run(monkeypatch, "--library", str(own), "check", "acme/nic") == 0
+    assert run("--library", own, "check", "acme/nic").status == 0
     with pytest.raises(Failed):
         api.check("acme/nic")

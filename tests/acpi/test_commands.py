@@ -2,34 +2,26 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from vpci_compile import cli
+from command import Run
 from vpci_compile.acpi import slit, srat
 from vpci_compile.acpi.structures import Header, encode, make
 
-Run = Callable[..., tuple[int, str, str]]
-
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """The command line, in a folder with an SRAT of three domains and a SLIT of them."""
-    monkeypatch.chdir(tmp_path)
+def run(run: Run) -> Run:
+    """The commands `acpi`, in a folder with an SRAT of three domains and a SLIT of them."""
     gpus = [make(srat.INITIATOR, domain=domain, pci=srat.address(0, 9, 0, 0)) for domain in (3, 2)]
     structures = [srat.processor(0, 0), srat.memory(0, 0, 1 << 29), srat.memory(1, 1 << 32, 1 << 30), *gpus]
     Path("SRAT.aml").write_bytes(encode(srat.table(Header("SRAT", 3), structures)))
     rows = slit.matrix(4, {(0, 2): 40, (0, 3): 41, (2, 3): 11})
     Path("SLIT.aml").write_bytes(encode(slit.table(Header("SLIT", 1), rows)))
 
-    def call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["vpci-compile", "acpi", *arguments])
-        return cli.main(), *capsys.readouterr()
-
-    return call
+    return partial(run, "acpi")
 
 
 def test_decode_and_build_give_the_table_back(run: Run) -> None:

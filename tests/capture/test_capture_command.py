@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import functools
 import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from command import Run
 from hosts import SYSFS, Host
-from vpci_compile import api, cli
+from vpci_compile import api
 from vpci_compile.capture import read
 
-Run = Callable[..., tuple[int, str, str]]
 E1000E = (SYSFS / "e1000e/config").read_bytes()
 
 
@@ -24,17 +22,6 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     monkeypatch.setattr(api, "capture_host", functools.partial(api.capture_host, sysfs=made.sysfs))
     monkeypatch.chdir(tmp_path)
     return made
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    def command(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["vpci-compile", *arguments])
-        status = cli.main()
-        said = capsys.readouterr()
-        return status, said.out, said.err
-
-    return command
 
 
 def test_to_a_file(host: Host, run: Run) -> None:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from command import Run
 from compiling import ROOT
-from vpci_compile import api, cli
+from vpci_compile import api
 from vpci_compile.capture.free import PASID_BYTES, State
 from vpci_compile.diagnostics import Failed
 
@@ -158,21 +157,15 @@ def test_a_quirk_is_named(tmp_path: Path) -> None:
 # -- the command ---------------------------------------------------------------------------------------------------
 
 
-def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
-    monkeypatch.setattr(sys, "argv", ["vpci-compile", "free", *arguments])
-    return cli.main()
-
-
-def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command(tmp_path: Path, run: Run) -> None:
     one, two = str(made(tmp_path)), str(made(tmp_path, "two", at_f00="01"))
-    assert run(monkeypatch, one, two) == 0
-    text = capsys.readouterr().out
+    status, text, _ = run("free", one, two)
+    assert status == 0
     assert "a PASID structure (8 bytes): at 0xff8\n" in text and "0xf04..0xfff" in text
-    assert run(monkeypatch, one, two, "--format", "json") == 0
-    document = json.loads(capsys.readouterr().out)
+    document = json.loads(run("free", one, two, "--format", "json").out)
     assert [row["name"] for row in document["captures"]] == [one, two]
     assert document["pasid"] == {"at": 0xFF8, "state": "free", "why": ""}
     assert document["together"][0] == {"range": [0, 0x3F], "state": "used", "why": f"header on {one}"}
-    assert run(monkeypatch, str(made(tmp_path, "three", at_100="00 00 00 00"))) == 1
-    assert run(monkeypatch, one, "--slot", "a", "--slot", "b") == 2
-    assert run(monkeypatch, one, "--format", "sarif") == 2
+    assert run("free", str(made(tmp_path, "three", at_100="00 00 00 00"))).status == 1
+    assert run("free", one, "--slot", "a", "--slot", "b").status == 2
+    assert run("free", one, "--format", "sarif").status == 2

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -12,9 +11,10 @@ from typing import Any
 
 import pytest
 
+from command import Run
 from compiling import EXPRESS, compiled
 from emit import browser
-from vpci_compile import api, cli
+from vpci_compile import api
 from vpci_compile.emit.pages import report, report_parts
 from vpci_compile.emit.printed import migration_json
 from vpci_compile.ir import Function
@@ -149,29 +149,22 @@ def test_names_are_inert() -> None:
         assert "alert(1)" in page.said
 
 
-def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
-    monkeypatch.setattr(sys, "argv", ["vpci-compile", *arguments])
-    return cli.main()
-
-
-def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_the_command(tmp_path: Path, run: Run) -> None:
     nvme, other = str(CAPTURES / "nvme.lspci"), str(CAPTURES / "nvme-sriov.lspci")
-    assert run(monkeypatch, "report", "nvidia/gh200", "-o", "a.html") == 0
+    assert run("report", "nvidia/gh200", "-o", "a.html").status == 0
     assert Path("a.html").read_text() == report.function_page(gh200(), shown="gh200")
-    assert run(monkeypatch, "report", nvme, "--stack", "linux-7.2/qemu-11.1", "-o", "b.html") == 0
-    assert run(monkeypatch, "predict", nvme, "--stack", "linux-7.2/qemu-11.1", "-o", "p.json") == 0
-    assert run(monkeypatch, "report", "p.json", "-o", "c.html") == 0
+    assert run("report", nvme, "--stack", "linux-7.2/qemu-11.1", "-o", "b.html").status == 0
+    assert run("predict", nvme, "--stack", "linux-7.2/qemu-11.1", "-o", "p.json").status == 0
+    assert run("report", "p.json", "-o", "c.html").status == 0
     both = [re.findall(r'class="change">([^<]*)', Path(name).read_text()) for name in ("b.html", "c.html")]
     assert both[0] and both[0] == both[1]
-    assert run(monkeypatch, "report", nvme, other, "-o", "d.html") == 0
+    assert run("report", nvme, other, "-o", "d.html").status == 0
     assert str(CAPTURES) not in Path("d.html").read_text()
-    capsys.readouterr()
-    assert run(monkeypatch, "report", nvme, "--dst-stack", "linux-7.2", "-o", "e.html") == 2
-    assert "this is about a destination: name it" in capsys.readouterr().err
-    assert run(monkeypatch, "report", "nosuch.yaml", "-o", "f.html") == 1
-    assert run(monkeypatch, "report", "machines/gh200", "-o", "g.html") == 2
-    assert run(monkeypatch, "show", "machines/gh200", "--svg", "g.svg") == 2
+    alone = run("report", nvme, "--dst-stack", "linux-7.2", "-o", "e.html")
+    assert alone.status == 2 and "this is about a destination: name it" in alone.err
+    assert run("report", "nosuch.yaml", "-o", "f.html").status == 1
+    assert run("report", "machines/gh200", "-o", "g.html").status == 2
+    assert run("show", "machines/gh200", "--svg", "g.svg").status == 2
     assert not list(tmp_path.glob("[efg].*"))
 
 

@@ -10,15 +10,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jsonschema
 import pytest
 
+from command import Done, Run
 from rights import open_folder, ordinary_user
-from vpci_compile import api, cli
+from vpci_compile import api
 from vpci_compile.capture.read import MAX_FILE
 from vpci_compile.emit.printed.fleet_format import COLUMNS, fleet_schema
 from vpci_compile.fleet.report import MOST_FAMILIES
@@ -31,26 +32,10 @@ EXTENDED = 0x100  # where the extended capabilities begin
 SCHEMA = ROOT / "schemas/fleet.schema.json"
 
 
-class Done(NamedTuple):
-    status: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Done]
-
-
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+def run(run: Run) -> Run:
     """The command `fleet` in this process, in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: str | Path) -> Done:
-        monkeypatch.setattr(sys, "argv", ["vpci-compile", "fleet", *map(str, arguments)])
-        status = cli.main()
-        return Done(status, *capsys.readouterr())
-
-    return call
+    return partial(run, "fleet")
 
 
 def document(done: Done) -> dict[str, Any]:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from command import Run
 from machines.test_shipped import MACHINES
-from vpci_compile import api, cli
+from vpci_compile import api
 from vpci_compile.diff import Kind
 
 EIGHT = next(path for path in MACHINES if path.stem == "eight-h100")
@@ -52,14 +53,12 @@ def test_names_do_not_count(tmp_path: Path) -> None:
     assert api.migration_of_machines(EIGHT, renamed).there.accepted
 
 
-def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command(tmp_path: Path, run: Run) -> None:
     other = changed(tmp_path, ("remote: 21", "remote: 31"))
-    monkeypatch.setattr("sys.argv", ["vpci-compile", "diff", str(EIGHT), str(other), "--format", "json"])
-    assert cli.main() == 0
-    document = json.loads(capsys.readouterr().out)
-    assert document["verdict"] == "can-migrate"
+    status, out, _ = run("diff", EIGHT, other, "--format", "json")
+    document = json.loads(out)
+    assert status == 0 and document["verdict"] == "can-migrate"
     paths = {one["path"] for one in document["there"]["findings"] if one["class"] == "guest-visible"}
     assert paths == {"distances.0-1", "distances.1-0", "tables.SLIT"}
-    monkeypatch.setattr("sys.argv", ["vpci-compile", "diff", str(EIGHT), "minimal"])
-    assert cli.main() == 2
-    assert "one side is a machine layout" in capsys.readouterr().err
+    unlike = run("diff", EIGHT, "minimal")
+    assert unlike.status == 2 and "one side is a machine layout" in unlike.err

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from command import Run
 from machines.test_shipped import MACHINES
-from vpci_compile import api, cli
+from vpci_compile import api
 from vpci_compile.emit.machine import explain as machine_explain
 
 
@@ -38,15 +39,13 @@ def test_names_the_line(path: Path) -> None:
         ("node33", ["gpu3 as generic initiator", "254 to 0..32"]),
     ],
 )
-def test_says(name: str, words: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.argv", ["vpci-compile", "explain", "machines/gb200-four", name])
-    assert cli.main() == 0
-    said = capsys.readouterr().out
+def test_says(name: str, words: list[str], run: Run) -> None:
+    said = run("explain", "machines/gb200-four", name)
+    assert said.status == 0
     for word in words:
-        assert word in said
+        assert word in said.out
 
 
-def test_a_name_that_is_not_there(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.argv", ["vpci-compile", "explain", "machines/gb200-four", "gpu9"])
-    assert cli.main() == 2
-    assert "did you mean 'gpu" in capsys.readouterr().err
+def test_a_name_that_is_not_there(run: Run) -> None:
+    said = run("explain", "machines/gb200-four", "gpu9")
+    assert said.status == 2 and "did you mean 'gpu" in said.err

@@ -14,8 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from catalog.lspci import ROOT
+from command import Run
 from predict.crafting import Made
-from vpci_compile import api, capture, cli, pipeline
+from vpci_compile import api, capture, pipeline
 from vpci_compile.diagnostics import Failed, Severity, Source
 from vpci_compile.host import Baseline, read_device, realize
 from vpci_compile.ir import Function
@@ -212,15 +213,11 @@ def test_a_layout_that_names_other_files_is_extended(tmp_path: Path) -> None:
 # -- bad input -----------------------------------------------------------------------------------------------------
 
 
-def test_bad_inputs_are_named_and_the_rest_is_answered(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_bad_inputs_are_named_and_the_rest_is_answered(tmp_path: Path, run: Run) -> None:
     written(tmp_path, [nic().value, nic().value[:64], nic().value[:256], b"", b"hello\n" * 20, nic().value])
-    monkeypatch.chdir(tmp_path)
     names = ["host0.bin", "host5.bin", "host1.bin", "host2.bin", "host3.bin", "host4.bin", "gone.bin", "./host0.bin"]
-    monkeypatch.setattr("sys.argv", ["vpci-compile", "baseline", *names, "--stack", STACK, "-o", "x.yaml"])
-    assert cli.main() == 1
-    shown = capsys.readouterr()
+    shown = run("baseline", *names, "--stack", STACK, "-o", "x.yaml")
+    assert shown.status == 1
     assert "baseline of 7 inputs below linux-7.2/qemu-11.1: 2 of them can present it" in shown.out
     for name in names[2:7]:
         assert re.search(rf"^{re.escape(name)}:1:1: error", shown.err, re.MULTILINE) and f"\n  {name}\n" in shown.out

@@ -5,42 +5,16 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from catalog import lspci
-from vpci_compile import cli
+from command import Run
 
 CAPTURES = lspci.ROOT / "tests/captures"
 NIC = CAPTURES / "igb.lspci"
 STACK = "linux-7.2/qemu-11.1"
-
-
-@dataclass
-class Done:
-    status: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Done]
-
-
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "80")
-
-    def call(*arguments: str | Path) -> Done:
-        monkeypatch.setattr(sys, "argv", ["vpci-compile", *map(str, arguments)])
-        status = cli.main()
-        return Done(status, *capsys.readouterr())
-
-    return call
 
 
 def test_predict_says_what_there_is_and_what_was_changed(run: Run) -> None:
