@@ -33,6 +33,11 @@ def device_layouts() -> list[Path]:
     return sorted(path for path in LAYOUTS.rglob("*.yaml") if "machines" not in path.relative_to(LAYOUTS).parts)
 
 
+def whole_layouts() -> list[Path]:
+    """Those of them that are whole: a base is there to be extended."""
+    return [path for path in device_layouts() if not path.stem.endswith("-base")]
+
+
 def compiled(text: str, head: str = HEAD, folder: Path = LAYOUTS) -> Function:
     """The function of `head` and `text`, which stand in a file of `folder`."""
     return pipeline.compile_source(Source("layout.yaml", head + text), folder / "layout.yaml").function

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 
 import factory
-from compiling import EXPRESS, compiled, device_layouts
+from compiling import EXPRESS, compiled, whole_layouts
 from emit import browser
 from vpci_compile import api
 from vpci_compile.emit.pages import svg_map
 from vpci_compile.ir import Function
 
 SVG = "{http://www.w3.org/2000/svg}"
-SHIPPED = [path for path in device_layouts() if not path.stem.endswith("-base")]
+SHIPPED = whole_layouts()
 HOSTILE = '"><script>alert(1)</script>&amp;\x1b[31m]]>‮'
 
 
