@@ -17,7 +17,8 @@ from acpi.test_qemu_tables import without_checksum
 from emit import qtest
 from emit.judges import need
 from machines import crafted, libvirt
-from vpci_compile import api, resources
+from machines.test_shipped import MACHINES
+from vpci_compile import api
 from vpci_compile.acpi.structures import encode
 from vpci_compile.diagnostics import Failed
 from vpci_compile.emit import Options
@@ -27,7 +28,6 @@ from vpci_compile.emit.machine import readconfig as machine_readconfig
 from vpci_compile.emit.machine import tables as machine_tables
 from vpci_compile.ir.topology import System
 
-SHIPPED = sorted((resources.folder("layouts") / "machines").glob("*.yaml"))
 _QEMU = "{http://libvirt.org/schemas/domain/qemu/1.0}"
 
 
@@ -53,7 +53,7 @@ def domain_schema() -> etree.RelaxNG:
 
 def machines(folder: Path) -> list[System]:
     made = [compiled(folder, text.format(about="a machine")) for text in (crafted.X86, crafted.ARM)]
-    return made + [api.check_machine(path).system for path in SHIPPED]
+    return made + [api.check_machine(path).system for path in MACHINES]
 
 
 def test_libvirt_takes_its_schema(tmp_path: Path) -> None:

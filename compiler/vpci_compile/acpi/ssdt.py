@@ -16,9 +16,10 @@ _ROOT = r"\_SB.PCI0"
 
 
 class GpuMemory(NamedTuple):
-    """A GPU at `device`.`function` on the bus of the object `parent`.
+    """A GPU at `device`.`function` on the bus of the object `parent`; without a `name` that object is the GPU's own.
 
     Its coherent memory (`base`, `size` in bytes; size 0: not told) and its proximity domains (`count` 0: none).
+    `bridges` are ports between the two that no table describes: (device, function), the uppermost first.
     """
 
     name: str  # four characters, as ACPI names are: "GPU0"
@@ -29,6 +30,7 @@ class GpuMemory(NamedTuple):
     first_domain: int = 0
     domains: int = 0
     parent: str = _ROOT
+    bridges: tuple[tuple[int, int], ...] = ()
 
 
 def source(gpus: list[GpuMemory], revision: int = WIDE_REVISION) -> str:
@@ -61,29 +63,32 @@ def properties(gpu: GpuMemory) -> dict[str, int]:
 
 
 def _device(gpu: GpuMemory, revision: int) -> list[str]:
-    rows = [f'                Package () {{ "{key}", {value:#x} }},' for key, value in properties(gpu).items()]
     for key, value in properties(gpu).items():
         if value >= 1 << 32 and revision < WIDE_REVISION:
             raise ValueError(
                 f"{key} {value:#x} has more than 32 bits, which a table of revision {revision} does not hold"
             )
-    domain = [f"        Name (_PXM, {gpu.first_domain})"] if gpu.domains else []
-    return [
-        "",
-        f"    Scope ({gpu.parent})",
+    body = [
+        *([f"Name (_PXM, {gpu.first_domain})"] if gpu.domains else []),
+        "Name (_DSD, Package ()",
+        "{",
+        f'    ToUUID ("{_PROPERTIES}"),',
+        "    Package ()",
         "    {",
-        f"        Device ({gpu.name})",
-        "        {",
-        f"            Name (_ADR, 0x{gpu.device:04X}{gpu.function:04X})",
-        *(f"    {line}" for line in domain),
-        "            Name (_DSD, Package ()",
-        "            {",
-        f'                ToUUID ("{_PROPERTIES}"),',
-        "                Package ()",
-        "                {",
-        *(f"    {row}" for row in rows),
-        "                }",
-        "            })",
-        "        }",
+        *(f'        Package () {{ "{key}", {value:#x} }},' for key, value in properties(gpu).items()),
         "    }",
+        "})",
     ]
+    if gpu.name:
+        body = _block(f"Device ({gpu.name})", [_address(gpu.device, gpu.function), *body])
+    for device, function in reversed(gpu.bridges):
+        body = _block(f"Device (S{device << 3 | function:02X})", [_address(device, function), *body])
+    return ["", *(f"    {line}" for line in _block(f"Scope ({gpu.parent})", body))]
+
+
+def _address(device: int, function: int) -> str:
+    return f"Name (_ADR, 0x{device:04X}{function:04X})"
+
+
+def _block(head: str, lines: list[str]) -> list[str]:
+    return [head, "{", *(f"    {line}" for line in lines), "}"]

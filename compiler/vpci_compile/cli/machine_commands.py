@@ -48,7 +48,8 @@ def check_machine(layout: Path) -> None:
     if State.format is Format.TEXT:
         system = compiled.system
         devices = f"{len(system.devices)} device{'' if len(system.devices) == 1 else 's'}"
-        say(f"{layout}: fine, a machine of {len(system.machine.nodes)} nodes and {devices}")
+        nodes = f"{len(system.machine.nodes)} node{'' if len(system.machine.nodes) == 1 else 's'}"
+        say(f"{layout}: fine, a machine of {nodes} and {devices}")
 
 
 def show_machine(layout: Path) -> None:

@@ -225,9 +225,12 @@ class _Domain:
         self.uses.add("intel-iommu")
         found = ElementTree.Element("iommu", model="intel")
         _add(found, "driver", intremap="on", caching_mode="on", **({"iotlb": "on"} if one.ats else {}))
-        if one.pasid_bits:
+        told: dict[str, object] = {"scalable-mode": True} if one.accel or one.pasid_bits else {}
+        told |= {"fsts": True} if one.accel else {}
+        told |= {"pasid-bits": one.pasid_bits} if one.pasid_bits else {}
+        if told:
             _add(found, "alias", name="ua-viommu")
-            self.overrides["ua-viommu"] = {"scalable-mode": True, "pasid-bits": one.pasid_bits}
+            self.overrides["ua-viommu"] = told
         return found
 
     def _smmu(self, bus: Bus, one: Viommu) -> Element:

@@ -220,7 +220,7 @@ def _smp(system: System) -> str:
 def _window(system: System, requires: list[str]) -> list[str]:
     if system.machine.pci_hole64:
         return ["-global", f"q35-pcihost.pci-hole64-size={system.machine.pci_hole64}"]
-    if system.pci_hole:
+    if system.window:
         requires.append(f"firmware that gives the ports {size(system.window)} of 64-bit windows")
     return []
 
@@ -318,9 +318,10 @@ def _smmu(one: Viommu, bus: str) -> dict[str, object]:
 
 
 def _port(port: PciePort, root: str, system: System) -> dict[str, object]:
-    downstream = system.switch(port.bus) is not None
+    downstream, bus = system.switch(port.bus) is not None, system.bus(port.bus)
+    root_port = "cxl-rp" if bus is not None and bus.cxl else "pcie-root-port"
     row: dict[str, object] = {
-        "driver": "xio3130-downstream" if downstream else "pcie-root-port",
+        "driver": "xio3130-downstream" if downstream else root_port,
         "id": port.name,
         "bus": root if port.bus == ROOT else port.bus,
     }
@@ -335,9 +336,10 @@ def _port(port: PciePort, root: str, system: System) -> dict[str, object]:
 
 
 def _device(one: Instance, options: Options, machine: Machine, root: str, requires: list[str]) -> dict[str, object]:
-    told, needs = qemu.of_device(one.function, host_options(one, options, machine))
+    own = host_options(one, options, machine)
+    told, needs = qemu.of_device(one.function, own)
     if one.name not in options.host_devices:
-        requires.append(f"{one.name}: its address on the host, which nobody told: {options.host_address} stands for it")
+        requires.append(f"{one.name}: its address on the host, which nobody told: {own.host_address} stands for it")
     requires.extend(f"{one.name}: {text}" for text in needs)
     bus = one.port or (root if one.bus == ROOT else one.bus)
     addr = f"{one.function.guest.device:02x}.{one.function.guest.function}"

@@ -6,10 +6,12 @@ other VMMs there are none: where they put RAM is not known.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from ...acpi import qemu, source, specified, ssdt
 from ...acpi.structures import Table, encode
 from ...diagnostics import Report
-from ...ir.topology import System
+from ...ir.topology import Bus, Instance, System
 from ...live import initramfs
 from ..artifact import Artifact, Options
 
@@ -54,18 +56,41 @@ def emit(system: System, options: Options) -> list[Artifact]:
     return found
 
 
-def _gpus(system: System) -> list[ssdt.GpuMemory]:
-    """The functions whose coherent memory has an address in the guest."""
+def _gpus(system: System) -> Iterator[ssdt.GpuMemory]:
+    """The functions whose coherent memory has an address in the guest.
+
+    QEMU 11.1.3 names an expander's host bridge after its bus number and nothing below it; everything below its own root
+    bus has an object named after its place, and what is said here joins that.
+    """
     own = [one for one in system.devices if one.memory_base is not None][:_MAX_GPUS]
-    return [
-        ssdt.GpuMemory(
+    for index, one in enumerate(own):
+        guest = one.function.guest
+        top, bridges = _way(system, one)
+        told = ssdt.GpuMemory(
             name=f"GPU{index:X}",
-            device=one.function.guest.device,
-            function=one.function.guest.function,
+            device=guest.device,
+            function=guest.function,
             base=one.memory_base or 0,
-            size=max((bar.length or 0 for bar in one.function.bars), default=0),
+            size=max([bar.length or 0 for bar in one.function.bars] + [region.size for region in one.function.regions]),
             first_domain=one.nodes[0] if one.nodes else 0,
             domains=len(one.nodes),
         )
-        for index, one in enumerate(own)
-    ]
+        if top is not None:
+            yield told._replace(parent=rf"\_SB.PC{top.number:02X}", bridges=bridges)
+        else:
+            places = (*bridges, (guest.device, guest.function))
+            path = "".join(f".S{device << 3 | function:02X}" for device, function in places)
+            yield told._replace(name="", parent=rf"\_SB.PCI0{path}")
+
+
+def _way(system: System, one: Instance) -> tuple[Bus | None, tuple[tuple[int, int], ...]]:
+    """The expander that a function is below, None for the root bus; and (device, function) of the bridges between."""
+    bridges: list[tuple[int, int]] = []
+    bus, port = one.bus, system.port(one.port)
+    while port is not None:
+        bridges.insert(0, (port.slot, port.function))
+        bus, switch = port.bus, system.switch(port.bus)
+        if switch is not None:
+            bridges.insert(0, (0, 0))
+        port = system.port(switch.port) if switch is not None else None
+    return system.bus(bus), tuple(bridges)
