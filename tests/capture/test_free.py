@@ -154,6 +154,13 @@ def test_a_quirk_is_named(tmp_path: Path) -> None:
     assert all(run.state is not State.FREE or not run.start <= 0x90 < run.end for run in found.together)
 
 
+def test_a_register_of_two_bytes_takes_its_dword(tmp_path: Path) -> None:
+    """Intel's display bus clock is 0xcc..0xcd; a structure at 0xce would be written with it."""
+    path = made(tmp_path, at_0="86 80 1e 19", at_9="00 00 03")
+    states = {run.start: run for run in api.free([path]).together}
+    assert (states[0xCC].end, states[0xCC].state) == (0xD0, State.QUIRK)
+
+
 # -- the command ---------------------------------------------------------------------------------------------------
 
 

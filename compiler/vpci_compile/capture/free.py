@@ -78,7 +78,8 @@ def space(capture: Capture) -> Space:
     _of_marks(capture, marks)
     for quirk in quirks_of(capture):
         for row in quirk.taken(size):
-            marks.quirk(row.start, row.end, f"{row.what} (quirk {quirk.name})")
+            start, end = row.start // _DWORD * _DWORD, -(-row.end // _DWORD) * _DWORD
+            marks.quirk(start, end, f"{row.what} (quirk {quirk.name})")
         if quirk.kind is QuirkKind.MOVES:
             marks.put(_HEADER, size, State.UNPROVEN, f"capabilities move with the firmware (quirk {quirk.name})")
     for first, end in capture.redacted:

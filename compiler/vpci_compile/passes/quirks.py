@@ -8,6 +8,9 @@ from ..catalog import quirks
 from ..catalog.quirks import Ids, Quirk, QuirkKind
 from ..diagnostics import Report, Span
 
+_CXL_DEVICE = 0x1E98, 0  # vendor and id of the PCIe DVSEC for CXL Devices (CXL 3.1 8.1.3)
+_ADD_ATS = "add {cap: ats, source: copied} where the device has it"
+
 if TYPE_CHECKING:
     from ..ir import Physical
     from ..spec import DeviceLayout
@@ -48,6 +51,7 @@ def applied(found: tuple[Quirk, ...], span: Span, report: Report) -> None:
 def check(work: Work) -> None:
     """Report VPCI1330, VPCI1332 and VPCI1334."""
     applied(work.quirks, work.tree.span_of("identity"), work.report)
+    _coherent_cache(work)
     for quirk in work.quirks:
         if quirk.kind is QuirkKind.CONFIG_SIZE:
             _beyond(work, quirk)
@@ -81,5 +85,19 @@ def _ats(work: Work, quirk: Quirk, *, shown: bool) -> None:
         ats.span if ats is not None else work.tree.span_of("device"),
         f"the function {says}",
         note=f"quirk {quirk.name}: {quirk.about} ({quirk.source})",
-        help="source: hidden, style: unlinked" if shown else "add {cap: ats, source: copied} where the device has it",
+        help="source: hidden, style: unlinked" if shown else _ADD_ATS,
     )
+
+
+def _coherent_cache(work: Work) -> None:
+    """A function with a coherent cache finds host memory by ATS alone, whoever made it (Linux pci_cxl_ats_required)."""
+    for draft in work.extended:
+        said = draft.linked and (draft.field("hdr1.vendor"), draft.field("hdr2.id")) == _CXL_DEVICE
+        if said and draft.field("cxl_cap.cache") and work.find("ats") is None:
+            work.report.add(
+                "VPCI1334",
+                work.at(draft),
+                f"the function has no ATS, and {draft.shown} says that it caches host memory",
+                note="CXL 4.0 3.2.5.13: requests of CXL.cache need host addresses, which ATS gives",
+                help=_ADD_ATS,
+            )
