@@ -9,11 +9,11 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 JOBS ?= 2
 
-.PHONY: demo test test-stack test-sample guest-kernel lint pytest wheel judges qemu bench schema goldens docs clean help
+.PHONY: demo orchestrators test test-stack test-sample guest-kernel lint pytest wheel judges qemu bench schema goldens docs clean help
 
 help:
 	@sed -n '2,3s/^# //p' Makefile
-	@echo "  also: lint, pytest, test-stack, guest-kernel, wheel, judges, qemu, bench, docs, schema (regenerate), goldens (regenerate), clean"
+	@echo "  also: lint, pytest, test-stack, guest-kernel, orchestrators, wheel, judges, qemu, bench, docs, schema (regenerate), goldens (regenerate), clean"
 
 $(STAMP): pyproject.toml hatch_build.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "vpci-compile needs Python >= 3.11; PYTHON=... make"; exit 2; }
@@ -51,6 +51,10 @@ qemu:
 
 pytest: $(STAMP)
 	$(BIN)/pytest -n $(JOBS)
+
+# Judges of configurations for KubeVirt and Nova. Minutes; without them their tests are skipped, and say so.
+orchestrators:
+	@tools/fetch-orchestrators.sh
 
 # Predictions against the programs themselves: Linux's vfio-pci, and QEMU above it, with no hardware.
 test-stack: $(STAMP) judges

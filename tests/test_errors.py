@@ -51,6 +51,7 @@ LIVE = {  # commands that bring a function to life; a .sh stands in for a QEMU
     "VPCI2009": ["probe", "--device", "e1000e,id=nic", "--id", "net", "--qemu", "VPCI2009.sh"],
     "VPCI2006": ["verify", "VPCI2006.yaml", "--guest", "--kernel", "no-such-kernel"],
 }
+MACHINES = {"VPCI1974": ["--for", "nova"], "VPCI1975": ["--for", "kubevirt"]}
 ON_A_HOST = ["--stack", "linux-7.2/qemu-11.1", "--host"]
 STACKS = {  # commands about kernels and VMMs
     "VPCI2101": ["predict", "VPCI2101.json", "--stack", "linux-7.2/qemu-11.1"],
@@ -167,8 +168,8 @@ def command(code: str, folder: Path) -> list[str]:
     if code.startswith("VPCI19") and code < "VPCI1960":
         tables = sorted(one.name for one in CASES.glob(f"{code}*") if one.suffix != ".txt")
         return ["acpi", "lint", *tables, *OPTIONS.get(code, [])]
-    if code.startswith("VPCI18"):
-        return ["build", path.name, "-o", str(folder / "out"), *OPTIONS.get(code, [])]
+    if code.startswith("VPCI18") or code in MACHINES:
+        return ["build", path.name, "-o", str(folder / "out"), *OPTIONS.get(code, []), *MACHINES.get(code, [])]
     rest = ["import" if code.startswith("VPCI17") else "check", path.name, *OPTIONS.get(code, [])]
     return [*LIBRARIES.get(code, []), *rest]
 

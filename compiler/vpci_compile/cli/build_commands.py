@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +23,13 @@ from .app import (
     options_of,
 )
 from .outcome import Format, State, complain, say
+
+
+class Orchestrator(StrEnum):
+    """Who starts machines for many hosts."""
+
+    KUBEVIRT = "kubevirt"
+    NOVA = "nova"
 
 
 @app.command(cls=_Command, short_help="Compile a layout and write all of its outputs, or none.")
@@ -59,6 +67,10 @@ def build(
         list[str] | None,
         typer.Option("--host-device", metavar="NAME=BDF", help="Of a machine: a device's address on the host."),
     ] = None,
+    orchestrator: Annotated[
+        list[Orchestrator] | None,
+        typer.Option("--for", help="Of a machine: write what an orchestrator takes, too, and say what it cannot."),
+    ] = None,
     format: FormatOption = Format.TEXT,  # noqa: A002 - the option's name
 ) -> None:
     """Compile a layout and write all of its outputs, or none.
@@ -83,10 +95,12 @@ def build(
         refuse_options(
             context, "host_address", "qemu_version", "guest_address", "first_node", "host", "slot", "stack", "option"
         )
-        build_machine(layout, output, host_device or [])
+        build_machine(layout, output, host_device or [], list(dict.fromkeys(orchestrator or ())))
         return
     if host_device:
         raise typer.BadParameter("that is of a machine, and this is a function", param_hint="--host-device")
+    if orchestrator:
+        raise typer.BadParameter("that is of a machine, and this is a function", param_hint="--for")
     if (host is None) != (stack is None):
         raise typer.BadParameter("--host and --stack go together", param_hint="--host, --stack")
     if host is None and option:

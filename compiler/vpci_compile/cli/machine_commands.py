@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import typer
@@ -15,7 +16,7 @@ def refuse_options(context: typer.Context, *names: str) -> None:
     refuse(context, "that is of a function, and this is a machine", *names)
 
 
-def build_machine(layout: Path, output: Path, host_devices: list[str]) -> None:
+def build_machine(layout: Path, output: Path, host_devices: list[str], orchestrators: Sequence[str]) -> None:
     """Write all outputs of a machine, or none."""
     from .. import api
     from ..emit import Options
@@ -27,7 +28,7 @@ def build_machine(layout: Path, output: Path, host_devices: list[str]) -> None:
             raise typer.BadParameter(f"'{row}' is not NAME=BDF", param_hint="--host-device")
         addresses[name] = _address(address, "--host-device")
     try:
-        built = api.build_machine(layout, output, Options(host_devices=addresses))
+        built = api.build_machine(layout, output, Options(host_devices=addresses, orchestrators=tuple(orchestrators)))
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--host-device") from None
     complain(built.diagnostics)

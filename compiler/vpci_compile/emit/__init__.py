@@ -64,11 +64,16 @@ def check_machine(system: System, options: Options, report: Report) -> Options:
             readconfig.check(system, options, report)
     else:
         _other_vmm(system.machine.vmm.name).check(system, options, report)
+    for name in options.orchestrators:
+        if system.machine.vmm.name == "qemu":
+            _other_vmm(name).check(system, options, report)
+        else:
+            report.add("VPCI1975", system.origin, f"{name} runs machines of QEMU's alone")
     return options
 
 
 def _other_vmm(name: str) -> ModuleType:
-    """The emitter for a VMM that is not QEMU: it has `check` and `emit`."""
+    """The emitter for a VMM that is not QEMU, or for an orchestrator: it has `check` and `emit`."""
     return import_module(f".machine.{name.replace('-', '_')}", __name__)
 
 
@@ -82,6 +87,7 @@ def machine_artifacts(system: System, options: Options, report: Report) -> list[
         emitters += [qemu.emit, libvirt.emit, readconfig.emit]
     else:
         emitters.append(_other_vmm(system.machine.vmm.name).emit)
+    emitters += [_other_vmm(name).emit for name in options.orchestrators]
     report.stop_on_errors()
     return [artifact for emit in emitters for artifact in emit(system, options)]
 

@@ -20,5 +20,7 @@ class Options(NamedTuple):
     qemu_version: tuple[int, int] = (11, 1)
     host_devices: Mapping[str, str] = {}
     """Of a machine: its functions' names to their addresses on the host."""
+    orchestrators: tuple[str, ...] = ()
+    """Of a machine: "kubevirt", "nova", which are asked for as no machine is wholly theirs to make."""
     stand_ins: Mapping[str, str] = {}
     """The same for functions of which nobody told where they are, each with another one."""

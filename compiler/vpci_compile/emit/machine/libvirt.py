@@ -16,15 +16,16 @@ from ...diagnostics import Report, Span
 from ...ir.machine import Architecture
 from ...ir.topology import ROOT, Bus, Instance, PciePort, Switch, System, Viommu
 from ...stack.libvirt_facts import since
-from ...stack.qemu.facts import release
 from .. import qemu
 from ..artifact import Artifact, Options
 from . import libvirt_initiators, libvirt_numa
-from .qemu import OAS, TYPES, host_options, told_window
+from .qemu import OAS, host_options, machine_type, told_window
 
 Element = ElementTree.Element
 _ROOT_PORT = ("pcie-root-port", "pcie-root-port")  # libvirt's name, and QEMU's
 _NAMESPACE = "http://libvirt.org/schemas/domain/qemu/1.0"
+PREFIX = "ua-"
+"""What a user's own alias begins with."""
 _LAST_BUS = 254  # pcie-expander-bus: busNr
 _SAID = {"driver", "id", "bus", "addr", "host", "iommufd", "rombar", "multifunction"}
 """Properties of vfio-pci that have an element of libvirt's own."""
@@ -65,14 +66,14 @@ def emit(system: System, options: Options) -> list[Artifact]:
     """
     if any(unsayable(system, options)):
         return []
-    domain = _Domain(system, options)
+    domain = Domain(system, options)
     root = domain.whole()
     rows = sorted(((since()[name], name) for name in domain.uses), reverse=True)
-    least = _release(rows[0][0])
-    root.insert(0, ElementTree.Comment(f" needs libvirt {least} ({rows[0][1]}) "))
+    needed, reason = least(domain)
+    root.insert(0, ElementTree.Comment(f" needs libvirt {needed} ({reason}) "))
     document = {
         "machine": system.name,
-        "libvirt": least,
+        "libvirt": needed,
         "since": {name: _release(first) for first, name in rows},
         "requires": list(domain.requires()),
     }
@@ -82,6 +83,12 @@ def emit(system: System, options: Options) -> list[Artifact]:
         Artifact(f"{stem}.devices.xml", _text(domain.devices())),
         Artifact(f"{stem}.json", (json.dumps(document, indent=2) + "\n").encode()),
     ]
+
+
+def least(domain: Domain) -> tuple[str, str]:
+    """The release of libvirt that a finished domain needs, and for what."""
+    first, name = max((since()[name], name) for name in domain.uses)
+    return _release(first), name
 
 
 def _release(numbers: tuple[int, ...]) -> str:
@@ -95,10 +102,11 @@ def _text(root: Element) -> bytes:
     return data + b"\n"
 
 
-class _Domain:
-    """A domain in the making; `uses` are the dated elements of it."""
+class Domain:
+    """A domain in the making; `uses` are the dated elements of it, `prefix` is that of the aliases of functions."""
 
-    def __init__(self, system: System, options: Options) -> None:
+    def __init__(self, system: System, options: Options, prefix: str = PREFIX) -> None:
+        self.prefix = prefix
         self.system = system
         self.options = options
         self.uses: set[str] = {"numa"}
@@ -111,6 +119,7 @@ class _Domain:
         self.index = {name: index for index, name in enumerate(names)}
 
     def whole(self) -> Element:
+        """The domain."""
         system, machine = self.system, self.system.machine
         root = ElementTree.Element("domain", type="kvm")
         _add(root, "name", system.name)
@@ -124,8 +133,7 @@ class _Domain:
         _add(root, "vcpu", str(len(machine.cpus)), placement="static")
         aarch64 = machine.architecture is Architecture.AARCH64
         os = _add(root, "os", **({"firmware": "efi"} if aarch64 else {}))  # ACPI needs it there
-        kind = f"{TYPES[machine.vmm.machine]}-{release(system.type_release)}"
-        _add(os, "type", "hvm", arch="aarch64" if aarch64 else "x86_64", machine=kind)
+        _add(os, "type", "hvm", arch="aarch64" if aarch64 else "x86_64", machine=machine_type(system))
         features = _add(root, "features")
         _add(features, "acpi")
         if aarch64:
@@ -137,7 +145,7 @@ class _Domain:
         if self.overrides:
             self.uses |= {"override", "user-alias"}
             root.append(self._overrides())
-        if more := list(libvirt_initiators.arguments(system)):
+        if more := list(libvirt_initiators.arguments(system, self.prefix)):
             self.uses.add("commandline")
             found = _add(root, f"{{{_NAMESPACE}}}commandline")
             for text in more:
@@ -145,6 +153,7 @@ class _Domain:
         return root
 
     def devices(self) -> Element:
+        """Its devices alone."""
         system = self.system
         found = ElementTree.Element("devices")
         _add(found, "controller", type="usb", model="none")
@@ -259,13 +268,13 @@ class _Domain:
         device, function = rest.split(".")
         _add(source, "address", domain=f"0x{domain}", bus=f"0x{bus}", slot=f"0x{device}", function=f"0x{function}")
         _add(found, "rom", bar="on" if row["rombar"] else "off")
-        _add(found, "alias", name=f"ua-{one.name}")
+        _add(found, "alias", name=f"{self.prefix}{one.name}")
         above = self.index[one.port] if one.port else 0
         guest = one.function.guest
         found.append(_address(above, guest.device, guest.function, shared="multifunction" in row))
         told = {name: value for name, value in row.items() if name not in _SAID}
         if told:
-            self.overrides[f"ua-{one.name}"] = told
+            self.overrides[f"{self.prefix}{one.name}"] = told
         return found
 
     def _overrides(self) -> Element:

@@ -39,8 +39,8 @@ def initiators(system: System) -> list[Named]:
     return [Named(name, owner[dealt[name]], dealt[name]) for name in ids]
 
 
-def arguments(system: System) -> Iterator[str]:
-    """The same as arguments of QEMU."""
+def arguments(system: System, prefix: str) -> Iterator[str]:
+    """The same as arguments of QEMU; `prefix` is that of the functions' aliases."""
     for one in initiators(system):
-        row = {"qom-type": "acpi-generic-initiator", "id": one.id, "pci-dev": f"ua-{one.device}", "node": one.node}
+        row = {"qom-type": "acpi-generic-initiator", "id": one.id, "pci-dev": f"{prefix}{one.device}", "node": one.node}
         yield from ("-object", json.dumps(row, separators=(",", ":")))

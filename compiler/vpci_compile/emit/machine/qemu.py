@@ -164,9 +164,14 @@ def _json(value: Mapping[str, object]) -> str:
     return json.dumps(value, separators=(",", ":"))
 
 
+def machine_type(system: System) -> str:
+    """The machine type with its version: pc-q35-11.1."""
+    return f"{TYPES[system.machine.vmm.machine]}-{release(system.type_release)}"
+
+
 def _machine(system: System) -> str:
     machine = system.machine
-    text = f"{TYPES[machine.vmm.machine]}-{release(system.type_release)}"
+    text = machine_type(system)
     if machine.hmat:
         text += ",hmat=on"
     if any(bus.cxl for bus in system.buses):
