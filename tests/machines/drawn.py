@@ -21,6 +21,7 @@ initiators: {initiators}
 guest: {{place: {place}}}
 """
 _INITIATORS = (0, 1, 8)
+_SMALL = 12  # nodes whose distances are drawn one by one
 _MIB, _GIB = 1 << 20, 1 << 30
 _TYPE_RELEASES = {"q35": ("5.2", "7.0", "7.1", "9.0", "11.1"), "virt": ("5.2", "8.2", "9.1", "11.1")}
 
@@ -61,6 +62,7 @@ def layouts(draw: st.DrawFn, architecture: str) -> str:
         vmm["type_release"] = draw(st.sampled_from(_TYPE_RELEASES[vmm["type"]]))
     made: dict[str, object] = {
         "vpci": 1, "machine": "drawn", "architecture": architecture, "cpus": cpus, "processor": processor, "vmm": vmm,
+        "guest_nodes": 256,
     }  # fmt: skip
     if draw(st.booleans()):
         made["hotplug"] = {"size": draw(st.sampled_from([_GIB, 3 * _GIB])), "slots": draw(small)}
@@ -112,6 +114,9 @@ def layouts(draw: st.DrawFn, architecture: str) -> str:
         )
         pairs = [one for one in draw(st.lists(pair, max_size=5)) if one["from"] != one["to"]]
         made["distances"] = {"remote": draw(distance), "initiators": draw(distance), "pairs": pairs}
+        if total < _SMALL and draw(st.booleans()):
+            rows = [[10 if a == b else draw(distance) for b in range(total)] for a in range(total)]
+            made["distances"] = {"matrix": rows}
     if draw(st.booleans()):
         own = {"from": homes[0], "to": draw(st.integers(0, count - 1))}
         made["latencies"] = [

@@ -182,6 +182,8 @@ _CODES = (
     Code("VPCI1937", "reserved flag that is set", "warning"),
     Code("VPCI1938", "ACPI structure with bytes that belong to nothing", "warning"),
     Code("VPCI1939", "value that has no meaning", "warning"),
+    Code("VPCI1940", "matrix of distances that is none"),
+    Code("VPCI1941", "node that no guest gives a function"),
     Code("VPCI1960", "name of a machine's part that is not there"),
     Code("VPCI1961", "place that is taken"),
     Code("VPCI1962", "function that does not fit its place"),

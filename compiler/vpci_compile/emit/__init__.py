@@ -55,10 +55,12 @@ def check_machine(system: System, options: Options, report: Report) -> Options:
         if address and (other := holders.setdefault(address, one.name)) != one.name:
             report.add("VPCI1824", one.origin, f"{one.name} and {other} have the same address on the host: {address}")
     if system.machine.vmm.name == "qemu":
-        from .machine import libvirt, qemu, readconfig, tables
+        from .machine import libvirt, qemu, readconfig, tables, verdicts
 
         tables.check(system, report)
         qemu.check(system, options, report)
+        if not report.failed:
+            verdicts.check(system, report)
         if not report.failed:
             libvirt.check(system, options, report)
             readconfig.check(system, options, report)

@@ -90,7 +90,6 @@ class Instance(NamedTuple):
     port: str
     bus: str
     nodes: tuple[int, ...]
-    node: int | None
     memory_base: int | None
     origin: Span
 

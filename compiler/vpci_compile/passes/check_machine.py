@@ -13,7 +13,7 @@ from ..ir.topology import ROOT
 from ..loader import Node
 
 if TYPE_CHECKING:
-    from ..spec.machine import MachineLayout, ViommuEntry
+    from ..spec.machine import DeviceEntry, MachineLayout, ViommuEntry
     from .topology import Plan
 
 _KINDS = {"buses": "a bus", "ports": "a port", "switches": "a switch", "devices": "a device"}
@@ -103,7 +103,8 @@ def memory(layout: MachineLayout, tree: Node, report: Report) -> None:
 
 
 def nodes(layout: MachineLayout, tree: Node, report: Report, count: int) -> None:
-    """Every node that is named is there, and a generic port is a CXL host bridge. Reports VPCI1960."""
+    """Every node that is named is there, and a generic port is a CXL host bridge. Reports VPCI1960 and VPCI1941."""
+    _near(layout, tree, report)
     for path, number in _named(layout):
         if number is not None and number >= count:
             message = f"there is no node {number}"
@@ -115,6 +116,30 @@ def nodes(layout: MachineLayout, tree: Node, report: Report, count: int) -> None
             message = f"there is no CXL host bridge '{entry.bus}'"
             known = f"known here: {', '.join(own) or 'none'}; a bus with cxl: true is one"
             report.add("VPCI1960", tree.span_of("generic_ports", index, "bus"), message, help=known)
+
+
+def _near(layout: MachineLayout, tree: Node, report: Report) -> None:
+    for name, one in layout.devices.items():
+        bus = _host_bridge(layout, one)
+        if one.node is None or bus is None:
+            continue
+        node = layout.buses[bus].node if bus != ROOT else None
+        if one.node == node:
+            continue
+        other = "says none" if node is None else f"says {node}"
+        message = f"{name} is to be near node {one.node}, and its bus '{bus}' {other}"
+        note = "a guest takes a function's node from its host bridge: Linux 7.2 looks at no _PXM of the function itself"
+        way_out = f"a bus of `buses` with node: {one.node}, and the port of {name} there"
+        report.add("VPCI1941", tree.span_of("devices", name, "node"), message, note=note, help=way_out)
+
+
+def _host_bridge(layout: MachineLayout, device: DeviceEntry) -> str | None:
+    """The bus at the top, above all ports and switches; None where one of them is not there."""
+    port, bus = device.port, device.bus
+    while port is not None:
+        bus = layout.ports[port].bus if port in layout.ports else None
+        port = layout.switches[bus].port if bus in layout.switches else None
+    return bus if bus == ROOT or bus in layout.buses else None
 
 
 def _named(layout: MachineLayout) -> Iterator[tuple[tuple[str | int, ...], int | None]]:

@@ -89,10 +89,12 @@ def nodes(layout: MachineLayout, count: int) -> tuple[Node, ...]:
 def distances(
     layout: MachineLayout, tree: Tree, report: Report, count: int, devices: set[int]
 ) -> dict[tuple[int, int], int]:
-    """Every ordered pair of nodes, or none at all. Reports VPCI1960 for a node that is not there."""
+    """Every ordered pair of nodes, or none at all. Reports VPCI1960 for a node that is not there, and VPCI1940."""
     entry = layout.distances
     if entry is None:
         return {}
+    if entry.matrix is not None:
+        return _matrix(entry.matrix, tree, report, count)
     far = entry.remote if entry.initiators is None else entry.initiators
     found = {
         (a, b): far if a in devices or b in devices else entry.remote
@@ -114,6 +116,24 @@ def distances(
         if pair.both:
             found[pair.to, pair.from_] = pair.value
     return found
+
+
+def _matrix(rows: Sequence[Sequence[int]], tree: Tree, report: Report, count: int) -> dict[tuple[int, int], int]:
+    others = [key for key in tree.find(["distances"]).keys if key != "matrix"]
+    if others:
+        span = tree.key_of("distances", others[0])
+        report.add("VPCI1940", span, f"{others[0]} beside a matrix, which says every distance", help="one of the two")
+    if len(rows) != count:
+        text = f"{len(rows)} rows, and the machine has {count} nodes, those of devices included"
+        report.add("VPCI1940", tree.key_of("distances", "matrix"), text)
+    for a, row in enumerate(rows):
+        if len(row) != len(rows):
+            text = f"row {a} has {len(row)} distances, and there are {len(rows)} rows"
+            report.add("VPCI1940", tree.span_of("distances", "matrix", a), text)
+        elif row[a] != _LOCAL:
+            text = f"from node {a} to itself the distance is {_LOCAL}, and not {row[a]}"
+            report.add("VPCI1940", tree.span_of("distances", "matrix", a, a), text)
+    return {(a, b): value for a, row in enumerate(rows) for b, value in enumerate(row) if a != b}
 
 
 def localities(layout: MachineLayout) -> tuple[Locality, ...]:

@@ -147,7 +147,7 @@ class DeviceEntry(_Part):
     first_node: NodeNumber | None = None
     """The first of its NUMA nodes (`initiators` in its layout); default: those behind the nodes listed, in order."""
     node: NodeNumber | None = None
-    """The node that it is near to (_PXM of the function)."""
+    """The node that a guest finds it near to. It is that of its bus, which has to say the same."""
     memory_base: Size | None = None
     """Guest address of its coherent memory, for `_DSD` (nvidia,gpu-mem-base-pa)."""
 
@@ -166,7 +166,7 @@ class DistanceEntry(_Part):
 
 
 class DistancesEntry(_Part):
-    """The SLIT: a rule, and what differs from it."""
+    """The SLIT: a rule, and what differs from it; or all of it."""
 
     remote: Distance = 20
     """Between two nodes of which nothing else is said."""
@@ -174,6 +174,8 @@ class DistancesEntry(_Part):
     """Between a node that a device brings and any other one."""
     pairs: Annotated[list[DistanceEntry], Field(max_length=100_000)] = []
     """What differs."""
+    matrix: Annotated[list[Annotated[list[Distance], Field(max_length=4096)]], Field(max_length=4096)] | None = None
+    """Every distance, in place of rule and pairs: a row a node, from its own node to each (`numactl --hardware`)."""
 
 
 class LocalityEntry(_Part):
