@@ -41,9 +41,11 @@ lint: $(STAMP)
 # Independent judges (QEMU and Linux for its guests, lspci, iasl, the newest pci_regs.h; a browser), unpacked into .cache without root.
 # Where they cannot be had, the tests that need them say so; VPCI_REQUIRE_JUDGES=1 (CI) makes that a failure.
 judges:
-	@tools/fetch-judges.sh --qemu && tools/fetch-libvirt.sh || \
-	    { [ "$${VPCI_REQUIRE_JUDGES:-}" != 1 ] && echo "going on without judges"; }
-	@tools/fetch-browser.sh || echo "going on without a browser"
+	@tools/fetch-judges.sh --qemu || $(call without,judges)
+	@tools/fetch-libvirt.sh || $(call without,libvirt)
+	@tools/fetch-browser.sh || $(call without,a browser)
+
+without = { [ "$${VPCI_REQUIRE_JUDGES:-}" != 1 ] && echo "going on without $(1)"; }
 
 # The same for who wants to run `verify --guest`: without them there is nothing to go on with.
 qemu:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from judges import REQUIRED
 from vpci_compile.emit import c_header
 from vpci_compile.emit.artifact import Options
 from vpci_compile.ir import Function
@@ -23,9 +23,7 @@ COMPILERS = {
 }
 
 _missing = [name for name in ("gcc", "g++") if shutil.which(name) is None]
-needed = pytest.mark.skipif(
-    bool(_missing) and os.environ.get("VPCI_REQUIRE_JUDGES") != "1", reason=f"no {' and '.join(_missing)} here"
-)
+needed = pytest.mark.skipif(bool(_missing) and not REQUIRED, reason=f"no {' and '.join(_missing)} here")
 
 
 def emit(function: Function, folder: Path) -> tuple[Path, Path]:

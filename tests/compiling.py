@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
+from judges import ROOT
 from vpci_compile import pipeline
 from vpci_compile.diagnostics import Diagnostic, Failed, Source
 from vpci_compile.emit import image
 from vpci_compile.emit.artifact import Options
 from vpci_compile.ir import Function, Structure
 
-ROOT = Path(__file__).resolve().parent.parent
 LAYOUTS = ROOT / "layouts"
 HEAD = """\
 vpci: 1

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from hosts import SYSFS, Host, answering
+from judges import ROOT
 from vpci_compile import api, cli, live
 from vpci_compile.capture.collect import Taken
 from vpci_compile.capture.read import MAX_FILE
@@ -26,7 +27,6 @@ from vpci_compile.emit import Options
 from vpci_compile.emit.printed import migration_json
 from vpci_compile.host.policy import Accepted
 
-ROOT = Path(__file__).parents[1]
 PAGES = ROOT / "docs/errors"
 CASES = Path(__file__).parent / "errors"
 SOURCES = ROOT / "compiler/vpci_compile"

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from compiling import LAYOUTS
-from emit.judges import need
+from judges import need
 from vpci_compile import api
 
 KIB = 1024

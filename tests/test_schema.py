@@ -12,12 +12,12 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from compiling import device_layouts
+from judges import ROOT
 from vpci_compile import pipeline, spec
 from vpci_compile.diagnostics import Failed, Report, Source
 from vpci_compile.loader import load, parse
 from vpci_compile.spec.schema import device_schema
 
-ROOT = Path(__file__).parents[1]
 FILE = ROOT / "schemas/device.schema.json"
 LAYOUTS = device_layouts()
 SHAPE = ("VPCI1101", "VPCI1102", "VPCI1103")

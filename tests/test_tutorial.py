@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from compiling import ROOT
-from emit.judges import need
+from judges import need
 from vpci_compile import cli
 
 _PAGE = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")

@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import random
 import re
-from pathlib import Path
 from typing import Any
 
 from compiling import device_layouts
+from judges import ROOT
 from vpci_compile import catalog
 from vpci_compile.catalog import Chain, View
 from vpci_compile.diagnostics import REGISTRY, Source
 from vpci_compile.loader import parse
 
-ROOT = Path(__file__).parents[1]
 LAYOUTS = device_layouts()
 TEXTS = [path.read_text(encoding="utf-8") for path in LAYOUTS]
 CAPTURES = sorted((ROOT / "tests/captures").glob("*.lspci"))

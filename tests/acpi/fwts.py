@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from emit.judges import need
+from judges import need
 
 _ROW = 16
 _ADDRESS = 0x10_0000  # where a dump says that a table was; fwts wants one, and no two the same

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from hypothesis import strategies as st
 
+from judges import ROOT
 from vpci_compile.acpi import hmat, slit, srat
 from vpci_compile.acpi.structures import Field, Header, Shape, Structure, Table
 
-ROOT = Path(__file__).resolve().parents[2]
 OLD, NEW = 2020, 2026  # years of the two releases of iasl
 CAPTURED = sorted((ROOT.parent / "shared" / "acpi-tables").glob("*/*.aml"))
 

@@ -15,7 +15,7 @@ import pytest
 
 from acpi.linux import RAM, Seen, boot
 from acpi.tables import ROOT
-from emit.judges import need
+from judges import need
 from vpci_compile.acpi import hmat, slit, srat, ssdt
 from vpci_compile.acpi.decode import decode
 from vpci_compile.acpi.lint import Loaded, Wishes, lint

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from acpi.machines import Case, arguments, cases
 from emit import qtest
-from emit.judges import need
+from judges import need
 from vpci_compile.acpi import qemu
 from vpci_compile.acpi.decode import decode
 from vpci_compile.acpi.structures import CHECKSUM_AT, encode

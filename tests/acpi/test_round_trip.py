@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from acpi.tables import CAPTURED, NEW, OLD, whole
-from emit.judges import find, need
+from judges import find, need
 from vpci_compile.acpi import decode, load, source, srat, table_text
 from vpci_compile.acpi.lint import Loaded, Wishes, lint
 from vpci_compile.acpi.node_map import Guest, distances, node_map

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from emit.judges import find, need
+from judges import find, need
 from vpci_compile.acpi.decode import decode
 from vpci_compile.acpi.lint import DEFAULT_GUEST, Loaded, Wishes, lint
 from vpci_compile.acpi.ssdt import GpuMemory, source

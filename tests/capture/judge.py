@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 from pathlib import Path
 
-import pytest
-
-from catalog.lspci import ROOT, binary, capture_files
+from catalog.lspci import capture_files
+from judges import ROOT, need
 
 OWN = ROOT / "tests" / "captures"
 _ROW = re.compile(r"([0-9a-f]{2,3}): ((?:[0-9a-f]{2} ?)+)")
@@ -22,11 +20,7 @@ def files() -> list[Path]:
 
 def lspci_bytes(path: Path) -> list[bytes]:
     """The functions that lspci finds in a dump, in its own order (sorted by slot)."""
-    program = binary()
-    if program is None:
-        if os.environ.get("VPCI_REQUIRE_JUDGES") == "1":
-            pytest.fail("VPCI_REQUIRE_JUDGES=1, and there is no lspci")
-        pytest.skip("no lspci here (set VPCI_LSPCI, or run tools/fetch-judges.sh)")
+    program = need("VPCI_LSPCI", "lspci")
     done = subprocess.run([program, "-F", path, "-xxxx"], capture_output=True, text=True, check=True)
     spaces: list[bytearray] = []
     for line in done.stdout.splitlines():

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -17,9 +16,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import pytest
-
-ROOT = Path(__file__).resolve().parents[2]
+import judges
+from judges import ROOT
 
 _ROW = re.compile(r"([0-9a-f]{2,3}):((?: [0-9a-f]{2}){1,16})\s*")
 _SLOT = re.compile(r"(?:[0-9a-f]{4,}:)?[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]\b")
@@ -84,8 +82,8 @@ class Shown:
 
 def binary() -> str | None:
     """Path of lspci: VPCI_LSPCI, the fetched one, or the machine's own."""
-    fetched = ROOT / ".cache/judges/bin/lspci"
-    return os.environ.get("VPCI_LSPCI") or (str(fetched) if fetched.is_file() else shutil.which("lspci"))
+    found = judges.find("VPCI_LSPCI", "lspci")
+    return None if found is None else str(found)
 
 
 def version() -> tuple[int, ...]:
@@ -98,13 +96,11 @@ def version() -> tuple[int, ...]:
 
 
 def require(newest: bool = True, of_captures: bool = True) -> None:
-    """Skip the calling test, with a reason, where there is nothing to compare or nobody to compare with."""
-    if binary() is None:
-        pytest.skip("no lspci here (set VPCI_LSPCI, or run tools/fetch-judges.sh)")
+    """The calling test does not go on where there is nothing to compare or nobody to compare with."""
+    judges.need("VPCI_LSPCI", "lspci")
     if newest and version() < (3, 15):
-        pytest.skip(f"lspci {'.'.join(map(str, version()))} is older than 3.15, whose words these tests compare")
-    if of_captures and not captures():
-        pytest.skip("no captures here (set VPCI_CAPTURES)")
+        judges.lacking(f"no lspci here but {'.'.join(map(str, version()))}: these tests compare the words of 3.15")
+    assert captures() or not of_captures, "no captures: VPCI_CAPTURES names none"
 
 
 def capture_files() -> list[Path]:

@@ -10,9 +10,7 @@ from functools import cache
 from html import unescape
 from pathlib import Path
 
-import pytest
-
-from emit.judges import ROOT
+from judges import ROOT, lacking
 
 _FETCHED = ROOT / ".cache" / "browser" / "bin" / "chromium-headless-shell"
 _NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
@@ -23,11 +21,11 @@ _RESULT = re.compile(r'<pre id="judged"[^>]*>(.*?)</pre>', re.DOTALL)
 
 @cache
 def program() -> str:
-    """The browser; without one the test is skipped."""
+    """The browser; the test does not go on without one."""
     fetched = str(_FETCHED) if _FETCHED.is_file() else None
     found = os.environ.get("VPCI_BROWSER") or fetched or next(filter(None, map(shutil.which, _NAMES)), None)
     if found is None:
-        pytest.skip("no Chromium here (set VPCI_BROWSER, or run tools/fetch-browser.sh)")
+        lacking("no Chromium here (set VPCI_BROWSER, or run tools/fetch-browser.sh)")
     return found
 
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import re
-import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -17,12 +15,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import factory
+from judges import need
 from vpci_compile.diagnostics import Source, Span
 from vpci_compile.emit import image, lspci_text
 from vpci_compile.emit.artifact import Options
 from vpci_compile.ir import MASKS, Function, Guest, Kind
 
-_ROOT = Path(__file__).resolve().parents[2]
 _SLOW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
@@ -167,21 +165,11 @@ def test_a_structure_that_sticks_out_of_the_space_is_cut() -> None:
 # -- the dump ------------------------------------------------------------------------------------------------------
 
 
-def _lspci() -> str:
-    fetched = _ROOT / ".cache/judges/bin/lspci"
-    found = os.environ.get("VPCI_LSPCI") or (str(fetched) if fetched.is_file() else shutil.which("lspci"))
-    if found is None:
-        reason = "no lspci here (set VPCI_LSPCI, or run tools/fetch-judges.sh)"
-        if os.environ.get("VPCI_REQUIRE_JUDGES") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return found
-
-
 def _run_lspci(folder: Path, text: bytes, *flags: str) -> str:
     path = folder / "dump.lspci"
     path.write_bytes(text)
-    done = subprocess.run([_lspci(), "-F", str(path), *flags], capture_output=True, text=True, check=False)
+    program = need("VPCI_LSPCI", "lspci")
+    done = subprocess.run([program, "-F", path, *flags], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from emit.judges import ROOT
 from emit.qemu_layouts import (
     ACCEPT_ON_ROOT,
     AER,
@@ -32,6 +31,7 @@ from emit.qemu_layouts import (
     old,
     standard,
 )
+from judges import ROOT
 from vpci_compile.diagnostics import REGISTRY, Severity
 from vpci_compile.emit.artifact import Options
 from vpci_compile.emit.qemu import facts as qemu_facts

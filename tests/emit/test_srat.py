@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emit.judges import ROOT, find, need
 from emit.qemu_layouts import GPU, NIC, changed, compiled
+from judges import ROOT, find, need
 from vpci_compile.acpi import source as source_
 from vpci_compile.acpi import srat as acpi_srat
 from vpci_compile.acpi.structures import Header, Table, encode, make, structure_bytes

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from compiling import device_layouts
-from emit.judges import ROOT
+from judges import ROOT
 from vpci_compile import api, live
 from vpci_compile.catalog import libraries
 from vpci_compile.diagnostics import Failed

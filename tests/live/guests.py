@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
-import pytest
-
-from emit.judges import ROOT, need
+from judges import ROOT, lacking, need
 from vpci_compile.live import guest
 from vpci_compile.live.board import Board
 
@@ -18,12 +15,9 @@ def folder(board: Board) -> Path:
 
 
 def need_guest(board: Board) -> tuple[Path, guest.System]:
-    """A QEMU and a system for it; without them the test is skipped, or fails where judges are required."""
+    """A QEMU and a system for it; the test does not go on without them."""
     program = need("VPCI_QEMU" if board.architecture == "x86_64" else "VPCI_QEMU_AARCH64", board.program)
     try:
         return program, guest.find(board, folder(board))
     except FileNotFoundError as missing:
-        text = f"no guest for {board.program} here: {missing} (run tools/fetch-judges.sh --qemu)"
-        if os.environ.get("VPCI_REQUIRE_JUDGES") == "1":
-            pytest.fail(f"VPCI_REQUIRE_JUDGES=1, and there is {text}")
-        pytest.skip(text)
+        lacking(f"no guest for {board.program} here: {missing} (run tools/fetch-judges.sh --qemu)")

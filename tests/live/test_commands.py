@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from emit.judges import ROOT, need
+from judges import ROOT, need
 from live.crafted import NIC
 from vpci_compile import api, live
 from vpci_compile.diagnostics import Failed

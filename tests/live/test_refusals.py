@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from compiling import compiled
-from emit.judges import need
+from judges import need
 from live import crafted
 from live.crafted import H100, NIC
 from vpci_compile import api, live

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from compiling import compiled
-from emit.judges import need
+from judges import need
 from vpci_compile import live
 from vpci_compile.live import qtest
 

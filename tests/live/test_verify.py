@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from emit.judges import ROOT
+from judges import ROOT
 from live import crafted
 from live.functions import captured, ours, parameter, shipped, taken
 from live.judging import judged, qemu, wrong

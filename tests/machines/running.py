@@ -9,7 +9,7 @@ from pathlib import Path
 
 from acpi.test_qemu_tables import without_checksum
 from emit import qtest
-from emit.judges import need
+from judges import need
 from vpci_compile.acpi.qemu_memory import hotplug_window, ranges
 from vpci_compile.acpi.structures import encode
 from vpci_compile.emit import Options

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from lxml import etree
 
-from emit.judges import ROOT
+from judges import ROOT
 from machines import crafted, libvirt
 from machines.qemu_arguments import facts
 from machines.test_configurations import SHIPPED, domain_schema

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from emit.judges import ROOT
+from judges import ROOT
 from machines.test_configurations import SHIPPED
 from vpci_compile import api
 from vpci_compile.diagnostics import Failed

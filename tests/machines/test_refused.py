@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from emit import qtest
-from emit.judges import need
+from judges import need
 from machines.drawn import write_devices
 from vpci_compile import api
 from vpci_compile.diagnostics import Failed

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from emit.judges import ROOT
+from judges import ROOT
 from live.guests import folder as guest_folder
 from live.guests import need_guest
 from vpci_compile import capture, resources, stack
