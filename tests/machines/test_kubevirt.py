@@ -14,8 +14,8 @@ from lxml import etree
 from judges import ROOT
 from machines import crafted, libvirt
 from machines.qemu_arguments import facts
-from machines.test_configurations import SHIPPED, domain_schema
-from machines.test_libvirt import ADDRESSES, OURS, differences, names, systems, without_initiators
+from machines.test_configurations import domain_schema
+from machines.test_libvirt import ADDRESSES, DOMAINS, NAMES, OURS, differences, names, systems, without_initiators
 from vpci_compile import api
 from vpci_compile.diagnostics import Failed
 from vpci_compile.emit import Options
@@ -23,7 +23,6 @@ from vpci_compile.emit.machine import qemu as machine_qemu
 from vpci_compile.ir.topology import System
 
 CRAFTED = {"x86": crafted.X86, "arm": crafted.ARM}
-NAMES = ["x86", "arm", *(path.stem for path in SHIPPED)]
 # What virt-launcher asks of libvirt, as far as it meets ours: its own serial bus and disk, memory in bytes, no place
 # for anything, and functions under aliases of its own (pkg/virt-launcher/virtwrap/converter).
 DOMAIN = """<domain type="kvm" xmlns:qemu="http://libvirt.org/schemas/domain/qemu/1.0">
@@ -158,7 +157,7 @@ def conforms(value: object, kind: str) -> None:
             conforms(one, known[key][1])
 
 
-@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", DOMAINS, ids=lambda path: path.stem)
 def test_objects_are_kubevirts(path: Path, tmp_path: Path) -> None:
     instance, _, permitted = objects(tmp_path, path.stem, Options())
     conforms(instance["spec"], "V1VirtualMachineInstanceSpec")

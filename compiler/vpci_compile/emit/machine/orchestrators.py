@@ -48,6 +48,10 @@ def parts(system: System) -> Iterator[tuple[Span, str]]:
         yield at("buses"), "expander host bridges"
     if system.ports:
         yield at("ports"), "root ports and their windows"
+    if system.switches:
+        yield at("switches"), "switches"
+    if machine.ports:
+        yield at("generic_ports"), "generic ports"
     if machine.initiators:
         yield at("devices"), "NUMA nodes that functions bring"
     if machine.distances:
