@@ -103,3 +103,18 @@ def test_other_vmms_have_no_segments(tmp_path: Path, vmm: str) -> None:
     with pytest.raises(Failed) as found:
         api.build_machine(machine(tmp_path, [1], vmm=vmm), tmp_path / "out")
     assert {one.code for one in found.value.diagnostics} & {"VPCI1966", "VPCI1962"}
+
+
+def test_show_draws_them(tmp_path: Path) -> None:
+    from vpci_compile.emit.machine import text
+
+    drawn = text.render(api.load_machine(machine(tmp_path, [0, 2], high="128G")).system)
+    assert drawn.splitlines()[3:10] == [
+        "segment 0000 (64-bit window of 21T, BARs take up to 256G)",
+        "`-- 01.0 d0: big.yaml",
+        "segment 0001 (64-bit window of 21T)",
+        "segment 0002 (64-bit window of 21T, BARs take up to 256G)",
+        "`-- 00.0 d1: big.yaml",
+        "",
+        "64-bit windows: up to 512G in sum, of 46-bit addresses",
+    ]

@@ -7,8 +7,11 @@ from collections.abc import Iterator
 from ...acpi.node_map import distances
 from ...ir.topology import ROOT, Instance, PciePort, System
 from ..printed import node_map_text
+from . import apertures
 from .image import guest_nodes
 from .tables import tables
+
+_MIB = 1 << 20
 
 
 def render(system: System) -> str:
@@ -33,6 +36,9 @@ def render(system: System) -> str:
 
 
 def _tree(system: System) -> Iterator[str]:
+    if system.machine.vmm.name == "cloud-hypervisor":
+        yield from _segments(system)
+        return
     for name, number, node in [(ROOT, 0, None), *((bus.name, bus.number, bus.node) for bus in system.buses)]:
         where = f", node {node}" if node is not None else ""
         bus = system.bus(name)
@@ -40,6 +46,27 @@ def _tree(system: System) -> Iterator[str]:
         behind = f", {viommu.type}{' accel' if viommu.accel else ''}" if viommu else ""
         yield f"{name} (bus {number:02x}{where}{behind})"
         yield from _below(system, name, "")
+
+
+def _segments(system: System) -> Iterator[str]:
+    """Each PCI segment with its functions, and what of the 64-bit addresses it has."""
+    windows = apertures.plan(system)
+    for share in windows.high:
+        need = f", BARs take up to {_about(share.need, up=True)}" if share.need else ""
+        yield f"segment {share.segment:04x} (64-bit window of {_about(share.size, up=False)}{need})"
+        own = [one for one in system.devices if one.function.guest.segment == share.segment]
+        own.sort(key=lambda one: one.function.guest.device)
+        for one in own:
+            yield f"{'`--' if one is own[-1] else '|--'} {one.function.guest.device:02x}.0 {_device(one)}"
+    total = _about(sum(share.need for share in windows.high), up=True)
+    yield ""
+    yield f"64-bit windows: up to {total} in sum, of {windows.bits}-bit addresses"
+
+
+def _about(count: int, *, up: bool) -> str:
+    """Bytes in the largest unit of which there are some, rounded."""
+    unit = max(_MIB, 1 << (max(count.bit_length() - 1, 0) // 10 * 10))
+    return node_map_text.size((-(-count // unit) if up else count // unit) * unit)
 
 
 def _below(system: System, bus: str, stem: str) -> Iterator[str]:
