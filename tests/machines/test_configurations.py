@@ -44,8 +44,10 @@ def domain_schema() -> etree.RelaxNG:
         places.insert(0, Path(named))
     for place in places:
         if (place / "domain.rng").is_file() and b'"ssidsize"' in (place / "domaincommon.rng").read_bytes():
-            return etree.RelaxNG(etree.parse(place / "domain.rng"))
-    lacking("no schemas of libvirt 12.7 or newer here (set VPCI_LIBVIRT_SCHEMAS, or run tools/fetch-libvirt.sh)")
+            break
+    else:
+        lacking("no schemas of libvirt 12.7 or newer here (set VPCI_LIBVIRT_SCHEMAS, or run tools/fetch-libvirt.sh)")
+    return etree.RelaxNG(etree.parse(place / "domain.rng"))
 
 
 def machines(folder: Path) -> list[System]:
