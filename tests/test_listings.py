@@ -14,6 +14,7 @@ import pytest
 from compiling import LAYOUTS
 from judges import need
 from vpci_compile import api
+from vpci_compile.diagnostics import Failed
 
 KIB = 1024
 
@@ -98,3 +99,37 @@ def test_a_listed_chain_is_the_whole_chain(tmp_path: Path) -> None:
 )
 def test_sizes_as_listed(name: str, sizes: dict[int, int | None]) -> None:
     assert {bar.index: bar.size for bar in api.load(name).function.bars} == sizes
+
+
+def virtual_function(name: str, regions: dict[int, str]) -> str:
+    """What lspci prints of such a VF on a host: its ids read ffff, its base addresses 0; its PF has the sizes."""
+    value = bytearray(api.load(name).function.config.value)
+    value[0:4], value[0x10:0x28] = b"\xff" * 4, bytes(24)
+    rows = [f"{at:02x}: {value[at : at + 16].hex(' ')}" for at in range(0, len(value), 16)]
+    bars = [
+        f"\tRegion {at}: Memory at 38000000 (64-bit, prefetchable) [virtual] [size={size}]"
+        for at, size in regions.items()
+    ]
+    return "\n".join(["75:00.1 Class 1200: ffff:ffff (rev 30)", *bars, *rows]) + "\n"
+
+
+@pytest.mark.parametrize(("size", "fine"), [("64K", True), ("32K", False)])
+def test_half_of_the_bar_is_the_guest_s(size: str, fine: bool, tmp_path: Path) -> None:
+    """A host whose VF has 64 KiB makes the layout true; below hisi_acc_vfio_pci one of 32 KiB has 16 for the guest."""
+    host = tmp_path / "vf.lspci"
+    host.write_text(virtual_function("hisilicon/zip-vf", {2: size}), encoding="utf-8")
+    options = api.HostOptions(host, "linux-7.2/qemu-11.1")
+    if fine:
+        assert api.build("hisilicon/zip-vf", tmp_path / "out", host=options).realized is not None
+        return
+    with pytest.raises(Failed, match="BAR 2 size: in the layout 0x8000 bytes, on the host 0x4000 bytes"):
+        api.build("hisilicon/zip-vf", tmp_path / "out", host=options)
+
+
+def test_the_base_addresses_of_a_vf_are_found_though_it_has_none(tmp_path: Path) -> None:
+    host = tmp_path / "vf.lspci"
+    host.write_text(virtual_function("intel/e810-vf", {0: "128K", 3: "16K"}), encoding="utf-8")
+    assert api.build("intel/e810-vf", tmp_path, host=api.HostOptions(host, "linux-7.2/qemu-11.1")).realized is not None
+    host.write_text(virtual_function("intel/e810-vf", {0: "64K", 3: "16K"}), encoding="utf-8")
+    with pytest.raises(Failed, match="VPCI2112"):
+        api.build("intel/e810-vf", tmp_path, host=api.HostOptions(host, "linux-7.2/qemu-11.1"))

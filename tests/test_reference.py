@@ -230,6 +230,16 @@ def test_against_the_real_device(name: str) -> None:
     assert judged > 20
 
 
+@pytest.mark.parametrize("name", [name for name in REAL if not name.startswith("switch/")])
+def test_the_real_device_makes_it_true(name: str, tmp_path: Path) -> None:
+    """`build --host`: below Linux and QEMU a guest of the captured device finds the layout, bit for bit."""
+    if not REAL[name].exists():
+        pytest.skip("no captures beside the checkout")
+    built = api.build(name, tmp_path, host=api.HostOptions(REAL[name], "linux-7.2/qemu-11.1"))
+    assert built.files and built.realized is not None
+    assert ("disable_denylist" in built.realized.options) == (name == "intel/dsa")
+
+
 def test_every_layout_that_has_a_capture_keeps_off_its_bytes() -> None:
     for name, path in REAL.items():
         if not path.exists():

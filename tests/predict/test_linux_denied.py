@@ -26,3 +26,12 @@ def test_the_denylist(ids: tuple[int, int], name: str, refused: bool) -> None:
 def test_a_variant_driver_takes_them() -> None:
     value = bytes.fromhex("8680250b") + bytes(4092)
     assert not stack.predict(stack.Hardware(value), "linux-7.2", options={"driver": "idxd-vfio-pci"}).refusals
+
+
+def test_who_loads_it_so_has_the_device() -> None:
+    value = bytes.fromhex("8680250b") + bytes(4092)
+    (refusal,) = stack.predict(stack.Hardware(value), "linux-7.2").refusals
+    assert "--option disable_denylist=1" in refusal.help
+    assert not stack.predict(stack.Hardware(value), "linux-7.2", options={"disable_denylist": "1"}).refusals
+    with pytest.raises(ValueError, match="disable_denylist=on: 0 or 1"):
+        stack.predict(stack.Hardware(value), "linux-7.2", options={"disable_denylist": "on"})

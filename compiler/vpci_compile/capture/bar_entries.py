@@ -33,12 +33,21 @@ class BarPlan:
 
 
 def bars(capture: Capture) -> tuple[Bar, ...]:
-    """The BARs of a captured function; of a BAR whose size the capture does not say, the size is None."""
+    """The BARs of a captured function; of a BAR whose size the capture does not say, the size is None.
+
+    Those of a virtual function are in its PF, and its own registers read 0 (PCIe 6.0 9.3.4.1.11): what the kernel says
+    of them counts.
+    """
     kind = capture.data[_HEADER_TYPE] & _LAYOUT
-    return tuple(
-        _copied(plan.index, plan.kind, plan.prefetchable, plan.size, capture.origin)
+    found = {
+        plan.index: _copied(plan.index, plan.kind, plan.prefetchable, plan.size, capture.origin)
         for plan in plan_bars(capture, kind if kind in rules.SLOTS else 0)
-    )
+    }
+    for fact in capture.bars if capture.virtual else ():
+        if fact.index not in found and fact.index != ROM_INDEX:
+            wide = BarKind.MEM64 if fact.wide else BarKind.MEM32
+            found[fact.index] = _copied(fact.index, wide, fact.prefetchable, fact.size, fact.origin or capture.origin)
+    return tuple(found[index] for index in sorted(found))
 
 
 def plan_bars(capture: Capture, header_type: int) -> list[BarPlan]:

@@ -54,7 +54,7 @@ class Below(NamedTuple):
         """The space as the stack's kernel shows it to the VMM; b"" where it has none, or does not open the function."""
         if self.stack.kernel is None or not self.stack.vmm:
             return b""
-        options = {key: text for key, text in self.options.items() if key in ("driver", "gpu-mem-size")}
+        options = {key: text for key, text in self.options.items() if key in stack.KERNEL_FACTS}
         bare = self.stack._replace(vmm="", release=(0, 0))
         shown = captured.foretell(read, capture.bars(read), bare.name, self.place, options)
         return b"" if shown.refusals else shown.config.value

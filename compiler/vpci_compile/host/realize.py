@@ -12,6 +12,7 @@ from ..diagnostics import Diagnostic, Report, Span
 from ..diff import Difference
 from ..ir import ROM_INDEX, Bar, Function, Kind, Origin
 from ..stack import Change, Pasid, Place, Prediction
+from ..stack.linux.view import is_denied
 from ..stack.qemu.facts import qemu
 from . import hazards, needs
 from .predict import Device, foretell, predicted_function
@@ -90,6 +91,8 @@ def _options(function: Function, device: Device, name: str, place: Place) -> dic
     words: dict[str, str] = {}
     if function.physical is not None and parsed.kernel is not None:
         words["driver"] = function.physical.driver
+        if is_denied(device.hardware, parsed.kernel, function.physical.driver):
+            words["disable_denylist"] = "1"
     if parsed.vmm != "qemu":
         return words
     if function.config.value[0x0E] & _MULTIFUNCTION:

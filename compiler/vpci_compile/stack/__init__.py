@@ -10,11 +10,12 @@ from .hardware import Hardware
 from .incoming import Check
 from .layers import Change, View, device_image, seen
 from .migration import forgets, migrates, skips_vsc
-from .predict import QEMU, VMMS, Prediction, Program, Stack, known_programs, parse, predict
+from .predict import KERNEL_FACTS, QEMU, VMMS, Prediction, Program, Stack, known_programs, parse, predict
 from .qemu.options import Ids, OptionError, Pasid, QemuOptions
 from .qemu.refusals import Refusal
 
 __all__ = [
+    "KERNEL_FACTS",
     "QEMU",
     "VMMS",
     "Change",

@@ -28,6 +28,12 @@ if TYPE_CHECKING:  # whoever asks about a release reads no captures
 KERNEL = "linux"
 QEMU = "qemu"
 VIOMMUS = ("off", "on", "smmuv3-accel")
+KERNEL_FACTS = {
+    "driver": "the VFIO driver that has the function: vfio-pci if not said",
+    "gpu-mem-size": "bytes of GPU memory, for nvgrace-gpu-vfio-pci (ACPI: nvidia,gpu-mem-size)",
+    "disable_denylist": "1: vfio-pci is loaded so, and takes devices whose errata it refuses otherwise",
+}
+"""What can be said of the kernel of a stack beside its release, and what that means."""
 _NAME = re.compile(r"([a-z][a-z-]*)-([0-9]{1,4}\.[0-9]{1,3}(?:\.[0-9]+)?)")
 
 
@@ -115,10 +121,7 @@ def known_programs() -> list[Program]:
             KERNEL, kernel.oldest, kernel.newest, kernel.executed, kernel.read,
             "vfio-pci; of its variant drivers nvgrace-gpu, virtio and hisi_acc are read, others change nothing",
             (),
-            {
-                "driver": "the VFIO driver that has the function: vfio-pci if not said",
-                "gpu-mem-size": "bytes of GPU memory, for nvgrace-gpu-vfio-pci (ACPI: nvidia,gpu-mem-size)",
-            },
+            KERNEL_FACTS,
         ),
         Program(
             QEMU, vmm.oldest, vmm.newest, vmm.executed, (),
@@ -150,9 +153,8 @@ def predict(
 ) -> Prediction:
     """What a guest finds of `hardware` below the stack `name`.
 
-    `options` are those of the VMM's device (x-nv-gpudirect-clique=3), and facts of the machine: `driver`, the VFIO
-    driver; `gpu-mem-size`; `viommu-pasid=on`, a vIOMMU with PASID above the function; `machine`, the release of QEMU's
-    machine type.
+    `options` are those of the VMM's device (x-nv-gpudirect-clique=3), and facts of the machine: KERNEL_FACTS;
+    `viommu-pasid=on`, a vIOMMU with PASID above the function; `machine`, the release of QEMU's machine type.
 
     Raises:
         ValueError: no such stack or option; the text says which.
@@ -163,11 +165,11 @@ def predict(
     bars = hardware.bars
     if stack.kernel is not None:
         try:
-            driver = words.pop("driver", "")
-            view = linux_view(hardware, stack.kernel, driver)
+            driver, denied = words.pop("driver", ""), _switched("disable_denylist", words.pop("disable_denylist", "0"))
+            view = linux_view(hardware, stack.kernel, driver, takes_denied=denied)
             view, bars = drivers.with_driver(hardware, driver, view, words)
         except KernelError as error:
-            refusal = Refusal(error.offset, str(error), error.rule)
+            refusal = Refusal(error.offset, str(error), error.rule, error.way_out)
             return Prediction(stack, place, device_image(hardware.value), bars, (), (refusal,))
         except drivers.DriverError as error:
             raise ValueError(str(error)) from None
@@ -224,6 +226,13 @@ def _qemu_options(stack: Stack, words: dict[str, str], iommu: IommuFacts | None)
             facts = Pasid(iommu.max_pasid_log2, iommu.pasid_exec, iommu.pasid_priv)
             options = replace(options, pasid=facts)
     return options
+
+
+def _switched(name: str, word: str) -> bool:
+    """A module parameter of the kernel that is on or off."""
+    if word not in ("0", "1"):
+        raise ValueError(f"{name}={word}: 0 or 1")
+    return word == "1"
 
 
 def _viommu(word: str) -> None:

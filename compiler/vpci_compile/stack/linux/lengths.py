@@ -36,11 +36,15 @@ _OPENING = "vfio_config_init: opening the device fails, or worse"
 
 
 class KernelError(Exception):
-    """Opening the device fails, or the kernel writes outside its own tables; the text says why, `rule` where."""
+    """Opening the device fails, or the kernel writes outside its own tables; the text says why, `rule` where.
 
-    def __init__(self, offset: int, text: str, rule: str = _OPENING) -> None:
+    `way_out` is what helps, if anything does.
+    """
+
+    def __init__(self, offset: int, text: str, rule: str = _OPENING, way_out: str = "") -> None:
         self.offset = offset
         self.rule = rule
+        self.way_out = way_out
         super().__init__(text)
 
 

@@ -51,20 +51,30 @@ _BAR_IO, _BAR_WIDE, _BAR_PREFETCH = 0x1, 0x4, 0x8
 _ROM_ENABLE, _ROM_LEAST = 0x1, 2048
 
 
-def linux_view(hardware: Hardware, version: Version, driver: str = "") -> View:
+def linux_view(hardware: Hardware, version: Version, driver: str = "", *, takes_denied: bool = False) -> View:
     """The space that the descriptor of a vfio-pci device shows, below Linux `version`.
 
-    `driver` is the VFIO driver that has it, vfio-pci if "". `value` is what is read right after opening; `forwarded`
-    bits of a write reach the device.
+    `driver` is the VFIO driver that has it, vfio-pci if ""; `takes_denied`: it was loaded with disable_denylist=1.
+    `value` is what is read right after opening; `forwarded` bits of a write reach the device.
 
     Raises:
         KernelError: the kernel does not open this device, or corrupts its own memory.
     """
-    vendor, device = hardware.ids or (number(hardware.value, 0, 2), number(hardware.value, 2, 2))
-    if driver.replace("_", "-") in ("", _PLAIN) and linux().is_denied(vendor, device, version):
+    if is_denied(hardware, version, driver) and not takes_denied:
+        vendor, device = _ids(hardware)
         text = f"{vendor:04x}:{device:04x} exists in vfio-pci device denylist, driver probing disallowed"
-        raise KernelError(0, text, "vfio_pci_is_denylisted")
+        way_out = "where vfio-pci is loaded with disable_denylist=1: --option disable_denylist=1"
+        raise KernelError(0, text, "vfio_pci_is_denylisted", way_out)
     return _Shadow(hardware, linux(), version).view()
+
+
+def is_denied(hardware: Hardware, version: Version, driver: str = "") -> bool:
+    """Whether the driver does not take the device unless it is loaded with disable_denylist=1."""
+    return driver.replace("_", "-") in ("", _PLAIN) and linux().is_denied(*_ids(hardware), version)
+
+
+def _ids(hardware: Hardware) -> tuple[int, int]:
+    return hardware.ids or (number(hardware.value, 0, 2), number(hardware.value, 2, 2))
 
 
 class _Shadow:
