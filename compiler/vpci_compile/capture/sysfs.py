@@ -5,21 +5,19 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from ..diagnostics import Failed, whole_file
 from ..loader import open_to_read, read_bytes
+from . import attributes
+from .attributes import ROM_LINE, hexadecimal, resolved_name, target
 from .model import HEADER_BYTES, MAX_SPACE, BarFact, Draft, full_slot
 
-_ATTRIBUTE_BYTES = 65_536
 _PRINTABLE = bytes(range(0x20, 0x7F)) + b"\t\n\r"
 
 # IORESOURCE_* of linux/ioport.h
 _IO, _MEM, _PREFETCH, _MEM_64 = 0x100, 0x200, 0x2000, 0x100000
 _ROM_SHADOW = 2
-ROM_LINE = 6
-_LINE = re.compile(r"0x([0-9a-fA-F]{1,16}) 0x([0-9a-fA-F]{1,16}) 0x([0-9a-fA-F]{1,16})")
 
 
 def is_device(folder: Path) -> bool:
@@ -47,17 +45,17 @@ def read_device(folder: Path, shown: str) -> Draft:
     """
     draft = Draft("", whole_file(f"{shown}/config"))
     draft.put(0, read_bytes(folder / "config", f"{shown}/config", limit=16 * MAX_SPACE))
-    events = dict(line.split("=", 1) for line in _text(folder / "uevent").splitlines() if "=" in line)
-    for name in (_resolved_name(folder), folder.name, events.get("PCI_SLOT_NAME", "")):
+    events = dict(line.split("=", 1) for line in attributes.text(folder / "uevent").splitlines() if "=" in line)
+    for name in (resolved_name(folder), folder.name, events.get("PCI_SLOT_NAME", "")):
         named = full_slot(name)
         if named is not None and named[1]:
             draft.slot = named[0]
     link = folder / "driver"
-    draft.driver = (_resolved_name(link) if link.is_symlink() else events.get("DRIVER", ""))[:64]
-    vendor, device = _number(folder / "vendor"), _number(folder / "device")
+    draft.driver = (target(link) if link.is_symlink() else events.get("DRIVER", ""))[:64]
+    vendor, device = hexadecimal(folder / "vendor"), hexadecimal(folder / "device")
     if vendor is not None and device is not None:
         draft.ids = (vendor, device)
-    resource = _text(folder / "resource")
+    resource = attributes.text(folder / "resource")
     if resource:
         _resources(draft, resource, f"{shown}/resource")
     return draft
@@ -74,39 +72,18 @@ def try_device(folder: Path, shown: str) -> Draft:
         return draft
 
 
-def _resolved_name(path: Path) -> str:
-    try:
-        return path.resolve().name
-    except (OSError, RuntimeError):
-        return ""
-
-
-def _text(path: Path) -> str:
-    """An attribute's text, "" when it is not there or not for us."""
-    try:
-        with open_to_read(path) as stream:
-            return stream.read(_ATTRIBUTE_BYTES).decode("ascii", "replace")
-    except (OSError, ValueError):
-        return ""
-
-
-def _number(path: Path) -> int | None:
-    match = re.fullmatch(r"\s*0x([0-9a-fA-F]{1,8})\s*", _text(path))
-    return int(match[1], 16) if match else None
-
-
 def _resources(draft: Draft, text: str, shown: str) -> None:
     """Six BARs and the expansion ROM; the lines after them are an SR-IOV function's VF BARs and bridge windows."""
     for index, line in enumerate(text.splitlines()[: ROM_LINE + 1]):
-        match = _LINE.fullmatch(line.strip())
-        if match is None:
+        said = attributes.resource(line)
+        if said is None:
             draft.report.add(
                 "VPCI1712",
                 whole_file(shown),
                 f"line {index + 1} is not 'start end flags' in hex; BAR sizes from here on are not known",
             )
             return
-        start, end, flags = (int(one, 16) for one in match.groups())
+        start, end, flags = said
         fact = bar_fact(index, end - start + 1, flags)
         if fact is not None:
             draft.bars.append(fact)
