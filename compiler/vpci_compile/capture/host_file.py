@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from ..diagnostics import Report, Source, failure
-from ..loader import Node, parse_json
+from ..diagnostics import Report, Source
+from ..loader import Node
+from ..loader.json_form import Form
 from . import hex_rows, json_text
 from .host_format import FORMAT, VERSION, VERSION_KEY
 from .model import Draft, HostFacts, IommuFacts
@@ -35,26 +36,11 @@ def drafts(source: Source) -> list[Draft]:
         Failed: VPCI1701 (another JSON document), VPCI1715 (not JSON), VPCI1716 (of the wrong shape), VPCI1717 (of
             another version), VPCI1003 (key given twice), VPCI1704 (damaged row).
     """
-    tree, report = parse_json(source), Report()
-    _version(tree)
-    FORMAT.check(tree, "", report)
-    report.stop_on_errors()
+    tree, report = Form("capture", VERSION_KEY, VERSION, FORMAT).read(source)
     host = tree.find(["host"]).plain()
     found = [_draft(node, host, report) for node in tree.find(["functions"]).entries()]
     report.stop_on_errors()
     return found
-
-
-def _version(tree: Node) -> None:
-    keys = tree.value if isinstance(tree.value, dict) else {}
-    if VERSION_KEY not in keys:
-        message = f"a JSON document without the key '{VERSION_KEY}' is not a capture"
-        raise failure("VPCI1701", tree.span, message, help="'vpci-compile capture' writes one")
-    version = keys[VERSION_KEY]
-    number = version.value
-    if isinstance(number, int) and not isinstance(number, bool) and number != VERSION:
-        message = f"capture file of version {str(number)[:20]}; this program reads version {VERSION}"
-        raise failure("VPCI1717", version.span, message, help="read it with the release that wrote it, or a newer one")
 
 
 def _draft(node: Node, host: Mapping[str, Any], report: Report) -> Draft:

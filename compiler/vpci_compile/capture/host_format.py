@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from functools import cache
 
+from ..loader.json_shape import Maybe, Names, Number, Part, Rows, Shape, Text, Truth
 from .model import MAX_SPACE
-from .shape import Maybe, Names, Number, Part, Rows, Shape, Text, Truth
 
 VERSION = 1
 VERSION_KEY = "vpci-capture"

@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 from functools import cache
 
-from ..capture.shape import Maybe, Number, Part, Rows, Shape, Text, Truth
 from ..ir import MASKS, BarKind, Beyond, Caching, Enable, Kind, Origin, Style
+from ..loader.json_shape import Maybe, Number, Part, Rows, Shape, Text, Truth
 from ..stack import Place
 
 KEY = "digest"

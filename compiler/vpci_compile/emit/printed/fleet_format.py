@@ -8,10 +8,10 @@ import json
 from functools import cache
 from typing import Any
 
-from ...capture.shape import Maybe, Number, Part, Rows, Shape, Text, Truth
 from ...diagnostics import Diagnostic, printable
 from ...fleet import Family, FleetReport, Group, Member, ModelReport
 from ...fleet.groups import EXAMPLES
+from ...loader.json_shape import Maybe, Number, Part, Rows, Shape, Text, Truth
 
 VERSION = 1
 VERSION_KEY = "vpci-fleet"

@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from ...capture.shape import Maybe, Number, Part, Rows, Shape, Text
 from ...diagnostics import Diagnostic, Report, Span, printable, whole_file
 from ...diff import Answer, Finding, Kind, Outcome
+from ...loader.json_shape import Maybe, Number, Part, Rows, Shape, Text
 
 VERSION = 1
 CAN, CANNOT = "can-migrate", "cannot-migrate"

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...capture import hex_rows, json_text
-from ...diagnostics import Report, Source, failure
-from ...loader import Node, parse_json
+from ...diagnostics import Report, Source
+from ...loader import Node
+from ...loader.json_form import Form
 from ..incoming import Check
 from .machine import Bar, Emulated, Equal, Machine, Saved
 from .probe_format import FORMAT, MASKS, VERSION, VERSION_KEY
@@ -73,10 +74,7 @@ def read(source: Source) -> Machine:
         Failed: VPCI1701 (another JSON document), VPCI1715 (not JSON), VPCI1716 (of the wrong shape), VPCI1717 (of
             another version), VPCI1003 (key given twice), VPCI1704 (damaged row).
     """
-    tree, report = parse_json(source), Report()
-    _version(tree)
-    FORMAT.check(tree, "", report)
-    report.stop_on_errors()
+    tree, report = Form("probe", VERSION_KEY, VERSION, FORMAT).read(source)
     plain = tree.plain()
     functions = tuple(_read_function(node, report) for node in tree.find(["functions"]).entries())
     report.stop_on_errors()
@@ -89,18 +87,6 @@ def read(source: Source) -> Machine:
         sections=tuple(_read_section(row) for row in plain["sections"]),
         functions=functions,
     )
-
-
-def _version(tree: Node) -> None:
-    keys = tree.value if isinstance(tree.value, dict) else {}
-    if VERSION_KEY not in keys:
-        message = f"a JSON document without the key '{VERSION_KEY}' is not a probe"
-        raise failure("VPCI1701", tree.span, message, help="'vpci-compile probe' writes one")
-    version = keys[VERSION_KEY]
-    number = version.value
-    if isinstance(number, int) and not isinstance(number, bool) and number != VERSION:
-        message = f"probe file of version {str(number)[:20]}; this program reads version {VERSION}"
-        raise failure("VPCI1717", version.span, message, help="read it with the release that wrote it, or a newer one")
 
 
 def _read_section(row: Mapping[str, Any]) -> Saved:

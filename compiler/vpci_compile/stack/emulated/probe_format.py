@@ -8,7 +8,7 @@ from functools import cache
 from ...capture.hex_rows import ROW_BYTES
 from ...capture.host_format import ROW, RUN
 from ...capture.model import MAX_SPACE
-from ...capture.shape import Maybe, Names, Number, Part, Rows, Scalar, Text
+from ...loader.json_shape import Maybe, Names, Number, Part, Rows, Scalar, Text
 
 VERSION = 1
 VERSION_KEY = "vpci-probe"

@@ -1,4 +1,4 @@
-"""Shapes of a document's values: one declaration from which the check and the JSON Schema are both made."""
+"""Shapes of a JSON document's values: one declaration from which the check and the JSON Schema are both made."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ..diagnostics import Report, nearest
-from ..loader import Node
+from .node import Node
 
 _SHOWN = 40  # characters
 Path = str  # "functions[2].vfio.regions", for people
