@@ -63,6 +63,8 @@ def test_references_are_whole(made: Path) -> None:
         if not name.endswith("-base") and "@" not in name:
             assert f"({path.stem}.svg)" in (made / f"layouts/{name}.md").read_text()
             assert (made / f"layouts/{name}.svg").read_text().startswith("<svg ")
+    for path in (ROOT / "layouts/machines").glob("*.yaml"):
+        assert f"({path.stem}.svg)" in (made / f"machines/{path.stem}.md").read_text()
 
 
 def test_every_page_is_in_the_menu() -> None:

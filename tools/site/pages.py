@@ -14,6 +14,8 @@ import language
 import layouts
 import usage
 
+import machines
+
 
 def pages() -> Iterator[tuple[str, str]]:
     """(path below `docs/`, text) of every generated page and picture."""
@@ -21,6 +23,7 @@ def pages() -> Iterator[tuple[str, str]]:
     yield from language.pages()
     yield from error_index.pages()
     yield from layouts.pages()
+    yield from machines.pages()
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from .library import Layouts, layout_card, layouts
 from .machines import BuiltMachine, build_machine, check_machine, is_machine, load_machine, machine, probe
 from .migrations import Below, migration, migration_of_machines, side
 from .named import LAYOUT_SUFFIXES, StrPath, is_layout
+from .reports import Page, report, report_of_machine, report_of_machines, report_of_migration
 from .stacks import DEFAULT_STACK, PREDICTION_SUFFIXES, baseline, fleet, predict, write_prediction
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "HostOptions",
     "Imported",
     "Layouts",
+    "Page",
     "StrPath",
     "baseline",
     "build",
@@ -44,6 +46,10 @@ __all__ = [
     "migration_of_machines",
     "predict",
     "probe",
+    "report",
+    "report_of_machine",
+    "report_of_machines",
+    "report_of_migration",
     "side",
     "write_prediction",
 ]

@@ -81,13 +81,7 @@ def diff(
         refuse(context, "with --raw there is no VMM in between", *_BELOW, "ignore", "policy", "strict")
         _raw((source, src_slot), (destination, dst_slot), format)
         return
-    machines = [api.is_machine(path) for path in (source, destination)]
-    if any(machines) and not all(machines):
-        for path in (source, destination):
-            if not path.exists() and not api.is_layout(path):
-                api.load(path)  # says that there is none
-        raise typer.BadParameter("one side is a machine layout, and the other is none", param_hint="SRC, DST")
-    if all(machines):
+    if machines(source, destination):
         refuse(context, "both sides are machine layouts, which say it themselves", *_BELOW, "src_slot", "dst_slot")
         _told(api.migration_of_machines(source, destination, _accepted(ignore, policy)), [], everything, strict)
         return
@@ -99,6 +93,19 @@ def diff(
     found = answered(ours, theirs, _accepted(ignore, policy))
     said = [one for side in (ours, theirs) for one in getattr(side, "diagnostics", ())]
     _told(found, said, everything, strict)
+
+
+def machines(source: Path, destination: Path) -> bool:
+    """Whether both sides are layouts of machines; one alone is wrong usage."""
+    from .. import api
+
+    found = [api.is_machine(path) for path in (source, destination)]
+    if any(found) and not all(found):
+        for path in (source, destination):
+            if not path.exists() and not api.is_layout(path):
+                api.load(path)  # says that there is none
+        raise typer.BadParameter("one side is a machine layout, and the other is none", param_hint="SRC, DST")
+    return all(found)
 
 
 def _told(found: Outcome, said: list[Diagnostic], everything: bool, strict: bool) -> None:

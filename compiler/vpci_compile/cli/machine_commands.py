@@ -53,14 +53,22 @@ def check_machine(layout: Path) -> None:
         say(f"{layout}: fine, a machine of {nodes} and {devices}")
 
 
-def show_machine(layout: Path) -> None:
-    """Draw a machine: its buses, its nodes, their distances."""
+def show_machine(layout: Path, svg: Path | None) -> None:
+    """Draw a machine: its buses, its nodes, their distances; into a picture, if one is named."""
     from .. import api
-    from ..emit.machine import text as machine_text
 
     compiled = api.load_machine(layout)
     complain(compiled.diagnostics)
-    say(machine_text.render(compiled.system))
+    if svg is None:
+        from ..emit.machine import text as machine_text
+
+        say(machine_text.render(compiled.system))
+        return
+    from ..emit import Artifact, writer
+    from ..emit.pages import machine_svg
+
+    writer.write_all(svg.parent, [Artifact(svg.name, machine_svg.render(compiled.system).encode())])
+    say(f"{svg}")
 
 
 def explain_machine(layout: Path, name: str | None) -> None:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .app import _FUNCTION, OptionsOption, PlaceOption, SlotOption, Where, _Command, app, options_of, refuse
-from .diff_command import _accepted, _side, answered, unread
+from .diff_command import _accepted, _side, machines, unread
 from .outcome import complain, say
-from .show_commands import _seen
+
+if TYPE_CHECKING:
+    from ..api import Page
 
 _OF_TWO = ("dst_slot", "dst_stack", "dst_option", "ignore", "policy")
 """Options that only a destination gives a meaning."""
+_OF_CAPTURES = ("slot", "dst_slot", "stack", "dst_stack", "place", "option", "dst_option")
+"""Options that are of captures, and say nothing of a machine's layout."""
 
 
-@app.command(cls=_Command, short_help="Write a page about a function, or about a migration.")
+@app.command(cls=_Command, short_help="Write a page about a function, a machine, or a migration.")
 def report(
     context: typer.Context,
     source: Annotated[
@@ -50,7 +54,8 @@ def report(
         Path | None, typer.Option(metavar="FILE", help="A file that says what may differ, and why.", readable=False)
     ] = None,
 ) -> None:
-    """Write one HTML file that needs nothing but itself: map, BARs, every byte and register of a function.
+    """Write one HTML file that needs nothing but itself: map, BARs, every byte and register of a function; or topology,
+    windows, nodes, distances and tables of a machine.
 
     With DST it is the answer of diff to whether SRC can be migrated there, both sides beside one another. Exit status 0
     when the page was written, whatever it says.
@@ -58,40 +63,51 @@ def report(
     \b
     Examples:
       vpci-compile report nvidia/gh200 -o gh200.html
-      vpci-compile report host.lspci --slot 3d:00.0 --stack linux-7.2/qemu-11.1 -o guest.html
       vpci-compile report a.capture b.capture -o migration.html
+      vpci-compile report machines/gb200-four -o machine.html
     """
     from .. import api
-    from ..emit.pages import report as pages
-    from ..host import document
-    from ..host.sides import Side
+    from ..emit import Artifact, writer
 
-    for path in (source, destination):
-        if path is not None and api.is_machine(path):
-            raise typer.BadParameter(f"'{path}' is a machine; name one of its functions", param_hint="SRC, DST")
-    words = options_of(option)
     if destination is None:
-        refuse(context, "this is about a destination: name it", *_OF_TWO)
-        read = None if stack or not source.is_file() else document.read(source, str(source))
-        if read is not None:
-            refuse(context, f"'{source}' says already what a guest finds", "slot", "place", "option")
-            function, changes = read.function, read.changes
-        else:
-            function, _, changes = _seen(context, source, slot, stack or None, place, option)
-        below = stack or ("" if read is None else read.stack)
-        page = pages.function_page(function, shown=source.name, stack=below, changes=changes)
+        page = _of_one(context, source, slot, stack, place, option)
+    elif machines(source, destination):
+        refuse(context, "both sides are machine layouts, which say it themselves", *_OF_CAPTURES)
+        page = api.report_of_machines(source, destination, _accepted(ignore, policy))
     else:
+        words = options_of(option)
         ours = _side(source, slot, "--slot", api.Below(stack, place.value, words))
         others = api.Below(dst_stack or stack, place.value, {**words, **options_of(dst_option, "--dst-option")})
         theirs = _side(destination, dst_slot, "--dst-slot", others)
         unread(context, ours, theirs)
-        found = answered(ours, theirs, _accepted(ignore, policy))
-        complain(one for side in (ours, theirs) for one in getattr(side, "diagnostics", ()))
-        shown = None  # of two machines: they have no one function
-        if isinstance(ours, Side) and isinstance(theirs, Side):
-            shown = ours.function, theirs.arriving
-        page = pages.migration_page(found, shown)
-    from ..emit import Artifact, writer
-
-    writer.write_all(output.parent, [Artifact(output.name, page.encode())])
+        try:
+            page = api.report_of_migration(ours, theirs, _accepted(ignore, policy))
+        except ValueError as error:
+            raise typer.BadParameter(str(error), param_hint="SRC, DST") from None
+    complain(page.diagnostics)
+    writer.write_all(output.parent, [Artifact(output.name, page.html.encode())])
     say(f"{output}")
+
+
+def _of_one(
+    context: typer.Context, source: Path, slot: str | None, stack: str, place: Where, option: list[str] | None
+) -> Page:
+    """The page about one function or one machine."""
+    from .. import api
+    from ..host import document
+
+    refuse(context, "this is about a destination: name it", *_OF_TWO)
+    if api.is_machine(source):
+        refuse(context, "a machine layout says it itself", *_OF_CAPTURES)
+        return api.report_of_machine(source)
+    if stack:
+        try:
+            return api.report(source, slot, api.Below(stack, place.value, options_of(option)))
+        except ValueError as error:
+            raise typer.BadParameter(str(error), param_hint="--stack, --option") from None
+    if source.is_file() and document.read(source, str(source)) is not None:
+        refuse(context, f"'{source}' says already what a guest finds", "slot", "place", "option")
+    refuse(context, "that is of a capture below a stack: name it with --stack", "place", "option")
+    if slot is not None and api.is_layout(source):
+        raise typer.BadParameter(f"'{source}' is a layout: it has one function", param_hint="--slot")
+    return api.report(source, slot)

@@ -47,7 +47,7 @@ def show(
     \b
     Examples:
       vpci-compile show nvidia/gh200
-      vpci-compile show nvidia/gh200 --svg gh200.svg
+      vpci-compile show machines/gb200-four --svg machine.svg
       vpci-compile show host.lspci --slot 3d:00.0 --stack linux-7.2/qemu-11.1
     """
     from .. import api
@@ -56,9 +56,7 @@ def show(
         from .machine_commands import refuse_options, show_machine
 
         refuse_options(context, "slot", "stack", "place", "option")
-        if svg is not None:
-            raise typer.BadParameter("a picture is of one function, and this is a machine", param_hint="--svg")
-        show_machine(function)
+        show_machine(function, svg)
         return
     shown, _, _ = _seen(context, function, slot, stack, place, option)
     if svg is None:

@@ -95,7 +95,8 @@ def _hard(system: System) -> Parts:
     for bus in system.buses:
         found[f"buses.{bus.number:02x}"] = (f"at 00:{bus.slot:02x}.0", bus.origin)
     for port in system.ports:
-        found[f"ports.{_port_place(system, port)}"] = (f"window {port.window:#x}, I/O {port.io}", port.origin)
+        told = f"window {port.window:#x}, {'an' if port.io else 'no'} I/O window"
+        found[f"ports.{_port_place(system, port)}"] = (told, port.origin)
     for switch in system.switches:
         over = system.port(switch.port)
         assert over is not None

@@ -13,10 +13,11 @@ from typing import Any
 from ... import resources
 from ...diff import Answer, Finding, Kind, Outcome
 from ...ir import Function
+from ...ir.topology import System
 from ...stack import Change
 from ..printed import bar_words, migration_text
 from ..render import render
-from . import report_parts, svg_map
+from . import machine_svg, report_parts, svg_map
 from .report_parts import place, shorter
 from .svg_map import Mark
 from .svg_text import CSS
@@ -36,7 +37,7 @@ def function_page(function: Function, *, shown: str, stack: str = "", changes: I
     """The report on one function, which came from `shown`; with a stack, what that made of the device."""
     changed = [*map(_change, changes)]
     number = function.config.number
-    return _page(
+    return page(
         "report/function.html.j2",
         title=function.name,
         about=function.about.strip(),
@@ -59,14 +60,16 @@ def function_page(function: Function, *, shown: str, stack: str = "", changes: I
     )
 
 
-def migration_page(outcome: Outcome, functions: tuple[Function, Function] | None) -> str:
-    """The answer of `diff`, both sides beside one another; `functions` are None where the sides are machines."""
+def migration_page(
+    outcome: Outcome, functions: tuple[Function, Function] | None, systems: tuple[System, System] | None = None
+) -> str:
+    """The answer of `diff`, both sides beside one another: functions, or layouts of machines, if they are such."""
     there, back = outcome
-    return _page(
+    return page(
         "report/migration.html.j2",
         title=f"{_tail(there.source)} to {_tail(there.destination)}",
         answers=[_answer("there", there), _answer("back", back)],
-        sides=[] if functions is None else _sides(there, functions),
+        sides=[*(_sides(there, functions) if functions else ()), *(_machines(there, systems) if systems else ())],
         bars=[] if functions is None else _both_bars(*functions),
         classes=[
             {"name": kind.value, "sign": sign, "about": about, "rows": _findings(there.of(kind))}
@@ -78,7 +81,8 @@ def migration_page(outcome: Outcome, functions: tuple[Function, Function] | None
     )
 
 
-def _page(template: str, **values: Any) -> str:
+def page(template: str, **values: Any) -> str:
+    """A page of one of the templates, with style, script and the policy that allows just these."""
     folder = resources.folder("templates") / "report"
     style = f"{CSS}{(folder / 'style.css').read_text(encoding='utf-8')}"
     script = (folder / "script.js").read_text(encoding="utf-8")
@@ -152,6 +156,14 @@ def _sides(answer: Answer, functions: tuple[Function, Function]) -> list[Mapping
             "map": svg_map.render(one, marks=marks(answer.findings, one.config.size), prefix=role, alone=False),
         }
         for (role, name), one in zip(names, functions, strict=True)
+    ]
+
+
+def _machines(answer: Answer, systems: tuple[System, System]) -> list[Mapping[str, str]]:
+    names = (("source", answer.source), ("destination", answer.destination))
+    return [
+        {"role": role, "name": _named(name), "map": machine_svg.render(one, prefix=role, alone=False)}
+        for (role, name), one in zip(names, systems, strict=True)
     ]
 
 

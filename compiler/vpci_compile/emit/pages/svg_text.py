@@ -46,6 +46,13 @@ CSS = """
 .vpci-map .cross{stroke:var(--reserved-line);fill:none}
 .vpci-map .s:hover rect,.vpci-map a:focus-visible rect{stroke-width:2.5}
 .vpci-map a{outline:none}
+.vpci-map .part{fill:var(--page);stroke:var(--hidden-line)}
+.vpci-map .part.bus{stroke:var(--ink);stroke-width:1.5}
+.vpci-map .part.switch{stroke:var(--reserved-line);stroke-width:1.5}
+.vpci-map .part.function{fill:var(--copied);stroke:var(--copied-line)}
+.vpci-map .branch{fill:none;stroke:var(--hidden-line)}
+.vpci-map .window{fill:var(--made);stroke:var(--made-line)}
+.vpci-map .cell{fill:var(--copied-line);stroke:var(--page)}
 .vpci-map .mark{stroke:none}
 .vpci-map .mark.rejected{fill:var(--bad)}
 .vpci-map .mark.guest-visible{fill:var(--page);stroke:var(--warn);stroke-width:1.5}

@@ -28,7 +28,7 @@ def render(nodes: NodeMap, distances: list[list[int]]) -> str:
         for run in _runs(len(nodes.nodes), _are_alike(nodes.nodes)):
             first, last = nodes.nodes[run[0]], nodes.nodes[run[-1]]
             domains = _ends(first.domain, last.domain)
-            lines.append(f"{_ends(first.number, last.number):>4}  {domains:>6}  {_has(first)}")
+            lines.append(f"{_ends(first.number, last.number):>4}  {domains:>6}  {has(first)}")
         lines += _matrix(nodes.nodes, distances)
     return "\n".join(lines) + "\n"
 
@@ -66,7 +66,7 @@ def _are_alike(nodes: Sequence[GuestNode]) -> Callable[[int, int], bool]:
     """Nodes with the same in them, whose domains follow each other as their numbers do."""
 
     def alike(a: int, b: int) -> bool:
-        return _has(nodes[a]) == _has(nodes[b]) and nodes[b].domain - nodes[a].domain == b - a
+        return has(nodes[a]) == has(nodes[b]) and nodes[b].domain - nodes[a].domain == b - a
 
     return alike
 
@@ -89,7 +89,8 @@ def _ends(first: int, last: int) -> str:
     return f"{first}" if first == last else f"{first}-{last}"
 
 
-def _has(one: GuestNode) -> str:
+def has(one: GuestNode) -> str:
+    """What is in a node."""
     count = len(one.cpus)
     parts = [f"{count} processor{'s' if count > 1 else ''}"] if count else []
     here = sum(each.size for each in one.memory if not each.hotplug)
@@ -97,10 +98,17 @@ def _has(one: GuestNode) -> str:
     if here and here % _MIB and (here + _PC_HOLE) % _MIB == 0:
         parts.append(f"{size(here + _PC_HOLE)} RAM but for {size(_PC_HOLE)} below 1M")
     elif here:
-        parts.append(f"{size(here)} RAM")
-    parts += [f"{size(later)} to be plugged in"] if later else []
+        parts.append(f"{about(here)} RAM")
+    parts += [f"{about(later)} to be plugged in"] if later else []
     parts += ["generic initiator"] if one.initiator else []
     return ", ".join(parts or ["nothing"]) + ("" if one.online else " (not online)")
+
+
+def about(count: int) -> str:
+    """Bytes for people: the largest unit that they fill, with a decimal where that is not whole (a PC's 16.0G)."""
+    whole = size(count)
+    unit = max(0, min((count.bit_length() - 1) // 10, len(_UNITS) - 1))
+    return whole if whole.endswith(_UNITS[unit]) or unit == 0 else f"{count / _KIB**unit:.1f}{_UNITS[unit]}"
 
 
 def size(count: int) -> str:
