@@ -98,17 +98,10 @@ def has(one: GuestNode) -> str:
     if here and here % _MIB and (here + _PC_HOLE) % _MIB == 0:
         parts.append(f"{size(here + _PC_HOLE)} RAM but for {size(_PC_HOLE)} below 1M")
     elif here:
-        parts.append(f"{about(here)} RAM")
-    parts += [f"{about(later)} to be plugged in"] if later else []
+        parts.append(f"{size(here)} RAM")
+    parts += [f"{size(later)} to be plugged in"] if later else []
     parts += ["generic initiator"] if one.initiator else []
     return ", ".join(parts or ["nothing"]) + ("" if one.online else " (not online)")
-
-
-def about(count: int) -> str:
-    """Bytes for people: the largest unit that they fill, with a decimal where that is not whole (a PC's 16.0G)."""
-    whole = size(count)
-    unit = max(0, min((count.bit_length() - 1) // 10, len(_UNITS) - 1))
-    return whole if whole.endswith(_UNITS[unit]) or unit == 0 else f"{count / _KIB**unit:.1f}{_UNITS[unit]}"
 
 
 def size(count: int) -> str:
