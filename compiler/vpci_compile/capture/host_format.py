@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from functools import cache
 
-from ..loader.json_shape import Maybe, Names, Number, Part, Rows, Shape, Text, Truth
+from ..loader.json_shape import Maybe, Names, Number, Part, Rows, Text, Truth, part, schema_text
 from .model import MAX_SPACE
 
 VERSION = 1
@@ -34,35 +33,31 @@ _WORDS = Rows(_WORD, 64)
 _COUNT = Number(0, 0xFFFFFFFF)
 
 
-def _part(about: str, **keys: tuple[Shape, str]) -> Part:
-    return Part(about, {key.removesuffix("_"): value for key, value in keys.items()})
-
-
-_REDACTED = _part(
+_REDACTED = part(
     "Bytes that were taken out; they stand as -- in the rows.",
     range=(_RANGE, "The first and the last of them."),
     what=(_WORD, "What they were: serial-number, vpd, mac-address."),
 )
 
-_REGION = _part(
+_REGION = part(
     "A region, as VFIO_DEVICE_GET_REGION_INFO says it.",
     index=(Number(0, 255), "Its number: 0..5 are BARs, 6 the ROM, 7 the configuration space, 8 VGA, others special."),
     name=(_WORD, "What that number means."),
     size=(_SIZE, "Bytes."),
     flags=(_WORDS, "read, write, mmap."),
     mmap=(
-        Maybe(Rows(_part("An area.", offset=(_SIZE, "Where it begins."), size=(_SIZE, "Bytes.")), 4096)),
+        Maybe(Rows(part("An area.", offset=(_SIZE, "Where it begins."), size=(_SIZE, "Bytes.")), 4096)),
         "The areas that alone can be mapped (a sparse mmap); null where the kernel names none.",
     ),
     type=(
-        Maybe(_part("A type.", type=(_hex(8, "0x800010de"), "The type."), subtype=(_hex(8, "0x1"), "Its subtype."))),
+        Maybe(part("A type.", type=(_hex(8, "0x800010de"), "The type."), subtype=(_hex(8, "0x1"), "Its subtype."))),
         "What a device-specific region is; null for the others.",
     ),
     msix_mappable=(Truth(), "Whether the part that holds the MSI-X table may be mapped, too."),
     others=(Rows(_COUNT, 64), "Ids of further capabilities of the region."),
 )
 
-_IRQ = _part(
+_IRQ = part(
     "Interrupts of one kind, as VFIO_DEVICE_GET_IRQ_INFO says it.",
     index=(Number(0, 255), "Its number: 0 INTx, 1 MSI, 2 MSI-X, 3 errors, 4 requests."),
     name=(_WORD, "What that number means."),
@@ -70,14 +65,14 @@ _IRQ = _part(
     flags=(_WORDS, "eventfd, maskable, automasked, noresize."),
 )
 
-_IOMMU = _part(
+_IOMMU = part(
     "The IOMMU in front of the function, as IOMMU_GET_HW_INFO says it.",
     type=(_WORD, "Which it is: intel-vtd, arm-smmuv3, tegra241-cmdqv, amd, none."),
     max_pasid_log2=(Number(0, 255), "Width of a PASID in bits; 0: none, or a kernel that does not say (before 6.15)."),
     capabilities=(_WORDS, "dirty-tracking, pasid-exec, pasid-priv, ats-not-supported."),
 )
 
-_VFIO = _part(
+_VFIO = part(
     "What vfio says of the function.",
     route=(_WORD, "How it was asked: iommufd, group or noiommu."),
     flags=(_WORDS, "Of VFIO_DEVICE_GET_INFO: reset, pci."),
@@ -90,20 +85,20 @@ _VFIO = _part(
     config=(_CONFIG, "The configuration space as vfio shows it to a VMM."),
 )
 
-_RESOURCE = _part(
+_RESOURCE = part(
     "A BAR or the ROM that the kernel knows, from sysfs 'resource'; its host address is left out.",
     index=(Number(0, 6), "0..5, or 6 for the ROM."),
     size=(_SIZE, "Bytes."),
     flags=(_hex(16, "0x140204"), "IORESOURCE_* of linux/ioport.h."),
 )
 
-_SRIOV = _part(
+_SRIOV = part(
     "What the function can as a PF.",
     total=(_COUNT, "Virtual functions that it can have."),
     enabled=(_COUNT, "Virtual functions that it has now."),
 )
 
-_FUNCTION = _part(
+_FUNCTION = part(
     "One function. The ids are the kernel's: the bytes of a virtual function do not hold them.",
     slot=(_SLOT, "Where the host has it."),
     vendor=(_hex(4, "0x8086"), "Vendor id."),
@@ -124,7 +119,7 @@ _FUNCTION = _part(
     vfio=(Maybe(_VFIO), "Null where vfio was not asked."),
 )
 
-_HOST = _part(
+_HOST = part(
     "The host, as far as it decides what a guest sees.",
     kernel=(Text("a kernel's release", r"[\x21-\x7e]{1,64}"), "The kernel's release (uname -r)."),
     architecture=(_WORD, "uname -m."),
@@ -150,5 +145,4 @@ FORMAT = Part(
 @cache
 def capture_schema() -> str:
     """The text of `schemas/capture.schema.json` (JSON Schema 2020-12)."""
-    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "vpci-compile capture file"}
-    return json.dumps({**head, **FORMAT.schema()}, indent=2) + "\n"
+    return schema_text("vpci-compile capture file", FORMAT)

@@ -5,11 +5,10 @@
 
 from __future__ import annotations
 
-import json
 from functools import cache
 
 from ..ir import MASKS, BarKind, Beyond, Caching, Enable, Kind, Origin, Style
-from ..loader.json_shape import Maybe, Number, Part, Rows, Shape, Text, Truth
+from ..loader.json_shape import Maybe, Number, Part, Rows, Text, Truth, part, schema_text
 from ..stack import Place
 
 KEY = "digest"
@@ -25,10 +24,6 @@ _SIZE = Number(0, (1 << 64) - 1)
 
 def _one_of(words: list[str]) -> Text:
     return Text(f"one of {', '.join(words)}", "|".join(words))
-
-
-def _part(about: str, **keys: tuple[Shape, str]) -> Part:
-    return Part(about, keys)
 
 
 _ENABLE, _CACHING = _one_of([*Enable]), _one_of([*Caching])
@@ -50,7 +45,7 @@ _STRUCTURE = Part(
     },
 )
 
-_BAR = _part(
+_BAR = part(
     "A base address register.",
     index=(Number(0, 6), "0..5, or 6 for the expansion ROM."),
     kind=(_one_of([*BarKind]), "What it is."),
@@ -63,7 +58,7 @@ _BAR = _part(
     enable=(_ENABLE, "What the enable bit of the command register does."),
 )
 
-_REGION = _part(
+_REGION = part(
     "A device-specific region of VFIO.",
     instead_of=(Number(0, 5), "The BAR whose memory it is."),
     type=(Number(0, (1 << 32) - 1), "Its type."),
@@ -73,7 +68,7 @@ _REGION = _part(
     enable=(_ENABLE, "What the enable bit of the command register does."),
 )
 
-_GUEST = _part(
+_GUEST = part(
     "Where the guest has it.",
     place=(_one_of([*Place]), "Behind a root port, on the root bus, or on a conventional bus."),
     segment=(Number(0, 0xFFFF), "PCI segment."),
@@ -84,14 +79,14 @@ _GUEST = _part(
     first_node=(Maybe(Number(0, 0xFFFF)), "Proximity domain of the first of them."),
 )
 
-_FIELD = _part(
+_FIELD = part(
     "A field that has a bit in the run.",
     name=(_TEXT, "register.field"),
     bits=(Text("bits", r"\d{1,5}(?:\.\.\d{1,5})?"), "Its bits, counted from the run's first byte."),
     source=(_TEXT, "The line that decided it."),
 )
 
-_RUN = _part(
+_RUN = part(
     "Bytes with one owner.",
     offset=(_BYTE, "The first of them."),
     length=(_BYTE, "How many."),
@@ -100,7 +95,7 @@ _RUN = _part(
     fields=(Rows(_FIELD, _MAX_ROWS), "The fields in them."),
 )
 
-_CHANGE = _part(
+_CHANGE = part(
     "One thing that a program does to the function.",
     offset=(_BYTE, "The first byte."),
     length=(_BYTE, "How many."),
@@ -138,5 +133,4 @@ FORMAT = Part(
 @cache
 def function_schema() -> str:
     """The text of `schemas/function.schema.json` (JSON Schema 2020-12)."""
-    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "vpci-compile function"}
-    return json.dumps({**head, **FORMAT.schema()}, indent=2) + "\n"
+    return schema_text("vpci-compile function", FORMAT)

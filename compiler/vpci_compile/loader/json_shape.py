@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -195,6 +196,17 @@ class Part:
             "required": [*self.keys],
             "additionalProperties": False,
         }
+
+
+def part(about: str, **keys: tuple[Shape, str]) -> Part:
+    """A `Part` whose keys are names; a name that Python has for itself is written with `_` behind it."""
+    return Part(about, {key.removesuffix("_"): value for key, value in keys.items()})
+
+
+def schema_text(title: str, whole: Part) -> str:
+    """A whole document's JSON Schema (2020-12), as it stands in `schemas/`."""
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": title}
+    return json.dumps({**head, **whole.schema()}, indent=2) + "\n"
 
 
 def _wrong(node: Node, path: Path, wanted: str, report: Report) -> None:

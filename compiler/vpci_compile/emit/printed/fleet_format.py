@@ -11,7 +11,7 @@ from typing import Any
 from ...diagnostics import Diagnostic, printable
 from ...fleet import Family, FleetReport, Group, Member, ModelReport
 from ...fleet.groups import EXAMPLES
-from ...loader.json_shape import Maybe, Number, Part, Rows, Shape, Text, Truth
+from ...loader.json_shape import Maybe, Number, Part, Rows, Text, Truth, part, schema_text
 
 VERSION = 1
 VERSION_KEY = "vpci-fleet"
@@ -26,12 +26,8 @@ _IDS = Text('a pair of ids, "15b3:101e"', _PAIR)
 _NAME = Text("a group's name, 15b3:101e/2", f"{_PAIR}/[0-9]+")
 
 
-def _part(about: str, **keys: tuple[Shape, str]) -> Part:
-    return Part(about, keys)
-
-
-_MEMBER = _part("A function.", file=(_WORDS, "Where it stands."), slot=(_WORDS, 'Its slot; "" if not known.'))
-_GROUP = _part(
+_MEMBER = part("A function.", file=(_WORDS, "Where it stands."), slot=(_WORDS, 'Its slot; "" if not known.'))
+_GROUP = part(
     "Functions with one contract, or that are not shown for one reason.",
     name=(_NAME, "As the CSV names it."),
     digest=(Maybe(_DIGEST), "Names the contract; null where the stack does not show them."),
@@ -39,7 +35,7 @@ _GROUP = _part(
     members=(Rows(_MEMBER, EXAMPLES), "The first of them."),
     refusal=(Maybe(_WORDS), "Why the stack does not show them; null where it does."),
 )
-_APART = _part(
+_APART = part(
     "A field inside the contract that is not as in the model's first family.",
     path=(_WORDS, "structure.register.field, or what else differs."),
     title=(_WORDS, "Its name for people."),
@@ -48,14 +44,14 @@ _APART = _part(
     here=(_WORDS, "Its value in this one."),
     changes=(Maybe(Text("who", "hardware|unit|host")), "Who changes it without a guest asking; null for nobody."),
 )
-_WAY = _part(
+_WAY = part(
     "A migration to another family, by the rule of its destination.",
     to=(Number(1, _MOST), "The family that it would go to."),
     refused=(Maybe(_WORDS), "The destination's words, or why else it cannot be; null where it is taken."),
     seen=(Rows(_WORDS, _MOST), "What a running guest then sees changed, though nobody refuses."),
     unknown=(Rows(_WORDS, _MOST), "What nobody refuses either, and one of them does not say: BAR sizes."),
 )
-_FAMILY = _part(
+_FAMILY = part(
     "Groups that are alike but for what differs from unit to unit.",
     number=(Number(1, _MOST), "1 is the largest one of the model."),
     functions=(_COUNT, "How many there are."),
@@ -66,7 +62,7 @@ _FAMILY = _part(
     ways=(Rows(_WAY, _MOST), "To the other families that are compared."),
     groups=(Rows(_GROUP, _MOST), "Its groups, the largest first."),
 )
-_MODEL = _part(
+_MODEL = part(
     "Functions with one vendor and device id.",
     ids=(_IDS, "Both, in hex; of virtual functions without any also class and subsystem ids."),
     title=(_WORDS, 'What a capture calls it; "" if none does.'),
@@ -75,7 +71,7 @@ _MODEL = _part(
     families=(Rows(_FAMILY, _MOST), "The largest first."),
     refused=(Rows(_GROUP, _MOST), "Those that the stack does not show."),
 )
-_PROBLEM = _part(
+_PROBLEM = part(
     "What could not be read, or is to be said.",
     code=(Text("a code", "VPCI[0-9]{4}"), "See 'vpci-compile explain'."),
     message=(_WORDS, "What is wrong."),
@@ -103,8 +99,7 @@ FORMAT = Part(
 @cache
 def fleet_schema() -> str:
     """The text of `schemas/fleet.schema.json` (JSON Schema 2020-12)."""
-    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "vpci-compile fleet report"}
-    return json.dumps({**head, **FORMAT.schema()}, indent=2) + "\n"
+    return schema_text("vpci-compile fleet report", FORMAT)
 
 
 def to_json(report: FleetReport) -> str:

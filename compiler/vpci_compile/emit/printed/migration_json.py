@@ -8,7 +8,7 @@ from typing import Any
 
 from ...diagnostics import Diagnostic, Report, Span, printable, whole_file
 from ...diff import Answer, Finding, Kind, Outcome
-from ...loader.json_shape import Maybe, Number, Part, Rows, Shape, Text
+from ...loader.json_shape import Maybe, Number, Rows, Text, part, schema_text
 
 VERSION = 1
 CAN, CANNOT = "can-migrate", "cannot-migrate"
@@ -24,12 +24,8 @@ _CODES = {
 _IGNORED = "VPCI2314"
 
 
-def _part(about: str, **keys: tuple[Shape, str]) -> Part:
-    return Part(about, {key.removesuffix("_"): value for key, value in keys.items()})
-
-
 _KINDS = Text(f"one of {', '.join(Kind)}", "|".join(Kind))
-_FINDING = _part(
+_FINDING = part(
     "One difference.",
     class_=(_KINDS, "What it means for the guest; docs/diff.md."),
     path=(_TEXT, "structure.register.field, barN.size, or what else it is about."),
@@ -42,7 +38,7 @@ _FINDING = _part(
     why=(_TEXT, "Why it is of this class, where that needs saying."),
     ignored=(_TEXT, "Who accepts it; empty where nobody does."),
 )
-_ANSWER = _part(
+_ANSWER = part(
     "One direction.",
     source=(_TEXT, "The source."),
     destination=(_TEXT, "The destination."),
@@ -52,7 +48,7 @@ _ANSWER = _part(
     findings=(Rows(_FINDING, _MOST), "Every difference, rejected ones first."),
     notes=(Rows(_TEXT, 16), "What is to be said of the whole."),
 )
-FORMAT = _part(
+FORMAT = part(
     "The answer to 'vpci-compile diff'.",
     vpci_diff=(Number(VERSION, VERSION), "Version of this format."),
     verdict=(Text("the verdict", f"{CAN}|{CANNOT}"), "That of the way there."),
@@ -63,8 +59,7 @@ FORMAT = _part(
 
 def diff_schema() -> str:
     """The text of `schemas/diff.schema.json` (JSON Schema 2020-12)."""
-    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "vpci-compile diff"}
-    return json.dumps({**head, **FORMAT.schema()}, indent=2) + "\n"
+    return schema_text("vpci-compile diff", FORMAT)
 
 
 def render(outcome: Outcome) -> str:

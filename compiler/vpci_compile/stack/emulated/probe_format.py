@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from functools import cache
 
 from ...capture.hex_rows import ROW_BYTES
 from ...capture.host_format import ROW, RUN
 from ...capture.model import MAX_SPACE
-from ...loader.json_shape import Maybe, Names, Number, Part, Rows, Scalar, Text
+from ...loader.json_shape import Maybe, Names, Number, Part, Rows, Scalar, Text, schema_text
 
 VERSION = 1
 VERSION_KEY = "vpci-probe"
@@ -105,5 +104,4 @@ FORMAT = Part(
 @cache
 def probe_schema() -> str:
     """The text of `schemas/probe.schema.json` (JSON Schema 2020-12)."""
-    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "vpci-compile probe file"}
-    return json.dumps({**head, **FORMAT.schema()}, indent=2) + "\n"
+    return schema_text("vpci-compile probe file", FORMAT)
