@@ -51,7 +51,11 @@ LIVE = {  # commands that bring a function to life; a .sh stands in for a QEMU
     "VPCI2009": ["probe", "--device", "e1000e,id=nic", "--id", "net", "--qemu", "VPCI2009.sh"],
     "VPCI2006": ["verify", "VPCI2006.yaml", "--guest", "--kernel", "no-such-kernel"],
 }
-MACHINES = {"VPCI1974": ["--for", "nova"], "VPCI1975": ["--for", "kubevirt"]}
+MACHINES = {
+    "VPCI1974": ["--for", "nova"],
+    "VPCI1975": ["--for", "kubevirt"],
+    "VPCI1976": ["--monitor", "/run/vm.sock"],
+}
 ON_A_HOST = ["--stack", "linux-7.2/qemu-11.1", "--host"]
 STACKS = {  # commands about kernels and VMMs
     "VPCI2101": ["predict", "VPCI2101.json", "--stack", "linux-7.2/qemu-11.1"],

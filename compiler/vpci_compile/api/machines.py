@@ -64,7 +64,7 @@ def build_machine(path: StrPath, folder: StrPath, options: Options | None = None
 
     system, found = load_machine(path)
     options = options or emit.Options()
-    if unknown := set(options.host_devices) - {one.name for one in system.devices}:
+    if unknown := {*options.host_devices, *options.sockets} - {one.name for one in system.devices}:
         raise ValueError(f"the machine has no device '{min(unknown)}'")
     report = Report()
     report.diagnostics.extend(found)

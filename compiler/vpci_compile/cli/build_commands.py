@@ -21,8 +21,19 @@ from .app import (
     _Command,
     app,
     options_of,
+    refuse,
 )
 from .outcome import Format, State, complain, say
+
+
+class HugePages(StrEnum):
+    """Sizes of huge pages that all processors of interest have."""
+
+    MIB_2 = "2M"
+    GIB_1 = "1G"
+
+
+_PAGE_SIZES = {HugePages.MIB_2: 2 << 20, HugePages.GIB_1: 1 << 30}
 
 
 class Orchestrator(StrEnum):
@@ -65,7 +76,19 @@ def build(
     option: OptionsOption = None,
     host_device: Annotated[
         list[str] | None,
-        typer.Option("--host-device", metavar="NAME=BDF", help="Of a machine: a device's address on the host."),
+        typer.Option(
+            "--host-device",
+            metavar="NAME=BDF",
+            help="Of a machine: a device's address on the host, or the socket of its vfio-user server.",
+        ),
+    ] = None,
+    monitor: Annotated[str, typer.Option(metavar="SOCKET", help="Of a machine: where it is controlled.")] = "",
+    huge_pages: Annotated[
+        HugePages | None, typer.Option("--huge-pages", help="Of a machine: the pages that its RAM is made of.")
+    ] = None,
+    iommufd_fd: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=0, help="Of a machine: a descriptor of /dev/iommu for QEMU."),
     ] = None,
     orchestrator: Annotated[
         list[Orchestrator] | None,
@@ -95,12 +118,16 @@ def build(
         refuse_options(
             context, "host_address", "qemu_version", "guest_address", "first_node", "host", "slot", "stack", "option"
         )
-        build_machine(layout, output, host_device or [], list(dict.fromkeys(orchestrator or ())))
+        told = Options(
+            monitor=monitor,
+            huge_pages=_PAGE_SIZES[huge_pages] if huge_pages else 0,
+            iommufd_fd=iommufd_fd,
+            orchestrators=tuple(dict.fromkeys(orchestrator or ())),
+        )
+        build_machine(layout, output, host_device or [], told)
         return
-    if host_device:
-        raise typer.BadParameter("that is of a machine, and this is a function", param_hint="--host-device")
-    if orchestrator:
-        raise typer.BadParameter("that is of a machine, and this is a function", param_hint="--for")
+    of_machines = ("host_device", "orchestrator", "monitor", "huge_pages", "iommufd_fd")
+    refuse(context, "that is of a machine, and this is a function", *of_machines)
     if (host is None) != (stack is None):
         raise typer.BadParameter("--host and --stack go together", param_hint="--host, --stack")
     if host is None and option:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from .app import _address, refuse
 from .outcome import Format, State, complain, say
+
+if TYPE_CHECKING:
+    from ..emit import Options
 
 
 def refuse_options(context: typer.Context, *names: str) -> None:
@@ -16,26 +20,29 @@ def refuse_options(context: typer.Context, *names: str) -> None:
     refuse(context, "that is of a function, and this is a machine", *names)
 
 
-def build_machine(layout: Path, output: Path, host_devices: list[str], orchestrators: Sequence[str]) -> None:
-    """Write all outputs of a machine, or none."""
+def build_machine(layout: Path, output: Path, host_devices: Sequence[str], options: Options) -> None:
+    """Write all outputs of a machine, or none; `host_devices` are NAME=BDF, or NAME=/SOCKET."""
     from .. import api
-    from ..emit import Options
 
     addresses: dict[str, str] = {}
+    sockets: dict[str, str] = {}
     for row in host_devices:
         name, equals, address = row.partition("=")
         if not equals:
             raise typer.BadParameter(f"'{row}' is not NAME=BDF", param_hint="--host-device")
-        addresses[name] = _address(address, "--host-device")
+        if address.startswith("/"):
+            sockets[name] = address
+        else:
+            addresses[name] = _address(address, "--host-device")
     try:
-        built = api.build_machine(layout, output, Options(host_devices=addresses, orchestrators=tuple(orchestrators)))
+        built = api.build_machine(layout, output, options._replace(host_devices=addresses, sockets=sockets))
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--host-device") from None
     complain(built.diagnostics)
     if State.format is Format.TEXT:
         for path in built.files:
             say(f"{path}{'' if path in built.changed else '  (unchanged)'}")
-        untold = [one.name for one in built.system.devices if one.name not in addresses]
+        untold = [one.name for one in built.system.devices if one.name not in {*addresses, *sockets}]
         if untold:
             say(f"needs: addresses on the host, told with --host-device NAME=BDF: {', '.join(untold)}")
 

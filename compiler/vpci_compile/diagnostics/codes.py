@@ -197,6 +197,7 @@ _CODES = (
     Code("VPCI1972", "choice that is the VMM's own", "warning"),
     Code("VPCI1974", "part that an orchestrator has no words for", "warning"),
     Code("VPCI1975", "machine that an orchestrator cannot make"),
+    Code("VPCI1976", "fact of the host that a configuration cannot hold"),
     Code("VPCI1990", "processors that are not as many as their parts"),
     Code("VPCI1991", "memory whose place depends on who made the processors"),
     Code("VPCI1992", "name that another part has"),

@@ -48,6 +48,7 @@ def check_machine(system: System, options: Options, report: Report) -> Options:
     """
     from .machine import host_facts
 
+    host_facts.check(system, options, report)
     options = host_facts.completed(system, options)
     holders: dict[str, str] = {}
     for one in system.devices:
@@ -81,10 +82,11 @@ def _other_vmm(name: str) -> ModuleType:
 
 def machine_artifacts(system: System, options: Options, report: Report) -> list[Artifact]:
     """Every file that the machine gives, named after it. Raises as `artifacts`."""
-    from .machine import header, image, libvirt, qemu, readconfig, tables
+    from .machine import header, host_facts, image, libvirt, qemu, readconfig, tables
 
     emitters = [image.emit, tables.emit, header.emit]
     options = check_machine(system, options, report)
+    system = host_facts.made(system, options)
     if system.machine.vmm.name == "qemu":
         emitters += [qemu.emit, libvirt.emit, readconfig.emit]
     else:

@@ -6,10 +6,11 @@ Source: cloud-hypervisor's source at ae44c2971 (2026-08); nothing was run. It ma
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from ...diagnostics import Report
-from ...ir.topology import System
+from ...ir.topology import Instance, System
 from ..artifact import Artifact, Options
 from ..qemu import script_lines
 from . import apertures, limits
@@ -50,15 +51,19 @@ def body(system: System, options: Options) -> dict[str, Any]:
     devices = [
         {
             "path": limits.path(one, options),
-            "id": one.name,
-            "pci_segment": one.function.guest.segment,
-            "pci_device_id": one.function.guest.device,
+            **_place(one),
             **({} if limits.clique_of(one) is None else {"x_nv_gpudirect_clique": limits.clique_of(one)}),
         }
         for one in system.devices
+        if one.name not in options.sockets
+    ]
+    served = [
+        {"socket": options.sockets[one.name], **_place(one)} for one in system.devices if one.name in options.sockets
     ]
     brought = {node: one.name for one in system.devices for node in one.nodes}
-    zones = [{"id": f"ram{n}", "size": node.memory} for n, node in enumerate(machine.nodes) if node.memory]
+    pages = {"hugepages": True, "hugepage_size": options.huge_pages} if options.huge_pages else {}
+    backing = {**pages, **({"shared": True} if served else {})}
+    zones = [{"id": f"ram{n}", "size": node.memory, **backing} for n, node in enumerate(machine.nodes) if node.memory]
     numa: list[dict[str, Any]] = []
     for number, node in enumerate(machine.nodes):
         row: dict[str, Any] = {"guest_numa_id": number}
@@ -78,6 +83,8 @@ def body(system: System, options: Options) -> dict[str, Any]:
         "numa": numa,
         "devices": devices,
     }
+    if served:
+        told["user_devices"] = served
     if windows.bits != apertures.DEFAULT_BITS:
         told["cpus"]["max_phys_bits"] = windows.bits
     if any(one.weight > 1 for one in (*windows.low, *windows.high)):
@@ -96,20 +103,23 @@ def emit(system: System, options: Options) -> list[Artifact]:
     if "max_phys_bits" in told["cpus"]:
         cpus += f",max_phys_bits={told['cpus']['max_phys_bits']}"
     argv = ["--cpus", cpus, "--memory", "size=0"]
-    argv += ["--memory-zone", *(f"id={zone['id']},size={zone['size']}" for zone in told["memory"]["zones"])]
+    argv += ["--memory-zone", *(_row(zone) for zone in told["memory"]["zones"])]
     argv += ["--platform", f"num_pci_segments={told['platform']['num_pci_segments']}"]
     if "pci_segments" in told:
-        argv += ["--pci-segment", *(",".join(f"{k}={v}" for k, v in row.items()) for row in told["pci_segments"])]
+        argv += ["--pci-segment", *map(_row, told["pci_segments"])]
     argv.append("--numa")
     for row in told["numa"]:
         far = row.get("distances")
-        plain = {name: value for name, value in row.items() if name != "distances"}
-        text = ",".join(f"{name}={_value(value)}" for name, value in plain.items())
+        text = _row({name: value for name, value in row.items() if name != "distances"})
         argv.append(
             text + (f",distances=[{','.join('{destination}@{distance}'.format(**d) for d in far)}]" if far else "")
         )
     if told["devices"]:
-        argv += ["--device", *(",".join(f"{key}={value}" for key, value in row.items()) for row in told["devices"])]
+        argv += ["--device", *map(_row, told["devices"])]
+    if "user_devices" in told:
+        argv += ["--user-device", *map(_row, told["user_devices"])]
+    if options.monitor:
+        argv += ["--api-socket", f"path={options.monitor}"]
     script = (
         "#!/bin/sh\n"
         "# Starts the machine; what is given to this script follows: a kernel or firmware, disks, a console.\n"
@@ -122,5 +132,17 @@ def emit(system: System, options: Options) -> list[Artifact]:
     ]
 
 
+def _place(one: Instance) -> dict[str, Any]:
+    guest = one.function.guest
+    return {"id": one.name, "pci_segment": guest.segment, "pci_device_id": guest.device}
+
+
+def _row(told: Mapping[str, object]) -> str:
+    """One value of an option."""
+    return ",".join(f"{key}={_value(value)}" for key, value in told.items())
+
+
 def _value(value: object) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
     return f"[{','.join(map(str, value))}]" if isinstance(value, list) else str(value)

@@ -31,6 +31,8 @@ def emit(system: System, options: Options) -> list[Artifact]:
     """NAME.crosvm.sh."""
     machine = system.machine
     argv = ["--cpus", str(len(machine.cpus)), "--mem", str(machine.memory // limits.MIB)]
+    if options.monitor:
+        argv += ["--socket", options.monitor]
     for one in system.devices:
         guest = one.function.guest
         place = f"{guest.bus:02x}:{guest.device:02x}.{guest.function}"

@@ -25,6 +25,7 @@ _RESOURCES = "vpci.local"
 _GATES = ("HostDevices", "IOMMUFD", "Sidecar")
 _VENDOR_LABEL = "cpu-vendor.node.kubevirt.io/"
 _VENDORS = {"intel": "Intel", "amd": "AMD"}
+_PAGES = {2 << 20: "2Mi", 1 << 30: "1Gi"}
 _HOOK_KEY = "on-define-domain.py"
 
 
@@ -62,7 +63,7 @@ def emit(system: System, options: Options) -> list[Artifact]:
         "data": {_HOOK_KEY: hook},
     }
     instance = f"# Needs libvirt {needed} ({reason}) in virt-launcher. Disks, networks and volumes are yours to add.\n"
-    instance += yaml_text.text(_instance(system, hook_name)) + "---\n" + yaml_text.text(config)
+    instance += yaml_text.text(_instance(system, hook_name, options.huge_pages)) + "---\n" + yaml_text.text(config)
     permitted = (
         "# kubectl patch kubevirt kubevirt -n kubevirt --type merge --patch-file THIS-FILE\n"
         "# A merge replaces whole lists: join these with the gates and the devices that are there.\n"
@@ -91,7 +92,7 @@ def _resource(one: orchestrators.Ids) -> str:
     return f"{_RESOURCES}/{one.vendor:04x}-{one.device:04x}"
 
 
-def _instance(system: System, hook_name: str) -> dict[str, object]:
+def _instance(system: System, hook_name: str, huge_pages: int) -> dict[str, object]:
     parts, machine = system.processors, system.machine
     hook = {"name": hook_name, "key": _HOOK_KEY, "hookPath": "/usr/bin/onDefineDomain"}
     annotation = json.dumps([{"args": ["--version", "v1alpha2"], "configMap": hook}])
@@ -104,7 +105,10 @@ def _instance(system: System, hook_name: str) -> dict[str, object]:
             "threads": parts.threads,
             "model": "host-passthrough",
         },
-        "memory": {"guest": f"{machine.memory // MIB}Mi"},
+        "memory": {
+            "guest": f"{machine.memory // MIB}Mi",
+            **({"hugepages": {"pageSize": _PAGES[huge_pages]}} if huge_pages else {}),
+        },
     }
     if orchestrators.architecture(system, "", "efi"):
         domain["firmware"] = {"bootloader": {"efi": {"secureBoot": False}}}

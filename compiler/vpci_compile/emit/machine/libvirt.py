@@ -53,6 +53,8 @@ def unsayable(system: System, options: Options) -> Iterator[tuple[Span, str]]:
         if not one.port and one.bus != ROOT:
             yield one.origin, f"{one.name}: libvirt puts nothing but ports on an expander"
         address = host_options(one, options, machine).host_address
+        if one.name in options.sockets:
+            yield one.origin, f"{one.name}: libvirt has no vfio-user"
         if len(address.partition(":")[0]) > 4:
             yield one.origin, f"{one.name}: libvirt has host addresses of domains up to ffff, not {address}"
     for key, message in libvirt_numa.unsayable(machine):
@@ -130,6 +132,12 @@ class Domain:
             total = machine.memory + machine.hotplug
             _add(root, "maxMemory", str(total >> 10), slots=str(machine.slots), unit="KiB")
         _add(root, "memory", str(machine.memory >> 10), unit="KiB")
+        if self.options.huge_pages:
+            self.uses.add("memfd")
+            backing = _add(root, "memoryBacking")
+            pages = _add(backing, "hugepages")
+            _add(pages, "page", size=str(self.options.huge_pages >> 10), unit="KiB")
+            _add(backing, "source", type="memfd")
         _add(root, "vcpu", str(len(machine.cpus)), placement="static")
         aarch64 = machine.architecture is Architecture.AARCH64
         os = _add(root, "os", **({"firmware": "efi"} if aarch64 else {}))  # ACPI needs it there
@@ -183,6 +191,8 @@ class Domain:
         name = self.system.name
         if self.system.devices:
             yield f"everything of the host that {name}.qemu.json requires"
+        if self.options.monitor or self.options.iommufd_fd is not None:
+            yield "nothing of what was told of a monitor or of iommufd: libvirt has its own"
         if self.system.vendor:
             yield f"a host with processors of {self.system.vendor}"
         beside = [f"qemu:{what}" for what in ("override", "commandline") if what in self.uses]

@@ -33,6 +33,8 @@ def check(system: System, options: Options, report: Report) -> None:
         if told:
             message = f"{one.name}: Nova cannot say {', '.join(told)} of a function, which is another one without"
             report.add("VPCI1975", one.origin, message)
+        if one.name in options.sockets:
+            report.add("VPCI1975", one.origin, f"{one.name}: Nova has no vfio-user")
         if len(host_facts.address(one, options).partition(":")[0]) > _WIDEST_DOMAIN:
             report.add("VPCI1975", one.origin, f"{one.name}: Nova has host addresses of domains up to ffff")
     if system.viommu is not None or any(bus.viommu for bus in system.buses):
@@ -71,7 +73,7 @@ def emit(system: System, options: Options) -> list[Artifact]:
     aliases = {_alias(one): one for one in system.devices}
     rows += [f"alias = {json.dumps(_asked(name, one))}" for name, one in aliases.items()]
     script = ["#!/bin/sh", "# $1 is the image: its machine type and its firmware are properties of images.", "set -e"]
-    script.append(_lines(["openstack", "flavor", "create", system.name], _flavor(system)))
+    script.append(_lines(["openstack", "flavor", "create", system.name], _flavor(system, options.huge_pages)))
     image = [("--property", f"hw_machine_type={qemu.machine_type(system)}")]
     if orchestrators.architecture(system, "", "efi"):
         image.append(("--property", "hw_firmware_type=uefi"))
@@ -116,7 +118,7 @@ def _spec(one: Instance, options: Options) -> dict[str, str]:
     }
 
 
-def _flavor(system: System) -> list[tuple[str, str]]:
+def _flavor(system: System, huge_pages: int) -> list[tuple[str, str]]:
     machine, parts = system.machine, system.processors
     wanted = Counter(_alias(one) for one in system.devices)
     specs = {
@@ -124,6 +126,8 @@ def _flavor(system: System) -> list[tuple[str, str]]:
         "hw:cpu_cores": parts.dies * parts.clusters * parts.cores,
         "hw:cpu_threads": parts.threads,
     } | ({"pci_passthrough:alias": ",".join(f"{name}:{count}" for name, count in wanted.items())} if wanted else {})
+    if huge_pages:
+        specs["hw:mem_page_size"] = huge_pages >> 10  # KiB, where nothing else is said
     own = _own_nodes(system)
     if len(own) > 1 and _plain_nodes(system):
         specs["hw:numa_nodes"] = len(own)

@@ -27,6 +27,7 @@ IOMMUFD = qemu.IOMMUFD
 _ROOT_BUS = {"q35": "pcie.0", "virt": "pcie.0", "pc": "pci.0"}
 _BITS = 40  # what a processor addresses that nobody says more of (QEMU target/i386/cpu.h, TCG_PHYS_ADDR_BITS)
 _LEAST_WINDOW = 512 << 30  # QEMU 10.0 hw/arm/virt.c: highmem-mmio-size cannot be less
+_HEADER_TYPE, _MULTIFUNCTION = 0x0E, 0x80
 OAS = 48
 """Bits of an accelerated SMMU's output addresses."""
 TYPES = {"q35": "pc-q35", "pc": "pc-i440fx", "virt": "virt"}
@@ -36,7 +37,7 @@ _POLICY = ("none", "write-back", "write-through")
 _PARTS = ("sockets", "cores", "threads")
 VENDORS = {"intel": "GenuineIntel", "amd": "AuthenticAMD"}
 """What CPUID says of who made a processor."""
-_SINCE = {"machine": (10, 0), "smmuv3": (11, 0), "generic-port": (9, 2), "initiator": (9, 2)}
+_SINCE = {"machine": (10, 0), "smmuv3": (11, 0), "generic-port": (9, 2), "initiator": (9, 2), "vfio-user": (10, 1)}
 
 
 def check(system: System, options: Options, report: Report) -> None:
@@ -50,12 +51,14 @@ def check(system: System, options: Options, report: Report) -> None:
             message = f"{one.name} is on the expander {one.bus} without a port: QEMU plugs bridges into expanders only"
             report.add("VPCI1966", one.origin, message, help="ports: a root port on that bus, the function behind it")
             continue
-        qemu.check(one.function, host_options(one, options, machine), report)
+        if one.name not in options.sockets:
+            qemu.check(one.function, host_options(one, options, machine), report)
     limit = facts().nodes
     if len(machine.nodes) > limit:
         report.add("VPCI1966", system.origins["nodes"], f"{len(machine.nodes)} NUMA nodes: QEMU has at most {limit}")
     needs = [
         ("generic initiators", machine.initiators, _SINCE["initiator"], "devices"),
+        ("functions behind a socket", options.sockets, _SINCE["vfio-user"], "devices"),
         ("generic ports", machine.ports, _SINCE["generic-port"], "generic_ports"),
         (
             "a vIOMMU in the host's hardware",
@@ -128,9 +131,10 @@ def arguments(system: System, options: Options) -> tuple[list[str], list[str]]:
     argv = ["-nodefaults", "-machine", _machine(system), "-cpu", _cpu(system, requires)]
     argv += ["-m", _memory(machine), "-smp", _smp(system)]
     argv += _window(system, requires)
-    if system.devices:
-        argv += ["-object", _json({"qom-type": "iommufd", "id": IOMMUFD})]
-    argv += _numa(machine)
+    if any(one.name not in options.sockets for one in system.devices):
+        inherited = {} if options.iommufd_fd is None else {"fd": str(options.iommufd_fd)}
+        argv += ["-object", _json({"qom-type": "iommufd", "id": IOMMUFD, **inherited})]
+    argv += _backends(machine, options) + _numa(machine)
     if system.viommu is not None:
         argv += ["-device", _json(_intel_iommu(system.viommu))]
     root = _ROOT_BUS[machine.vmm.machine]
@@ -152,6 +156,9 @@ def arguments(system: System, options: Options) -> tuple[list[str], list[str]]:
         bus_name = generic.id.rpartition("-gp")[0]
         row = {"qom-type": "acpi-generic-port", "id": generic.id, "pci-bus": bus_name, "node": generic.node}
         argv += ["-object", _json(row)]
+    if options.monitor:
+        argv += ["-chardev", f"socket,id=monitor,path={options.monitor},server=on,wait=off"]
+        argv += ["-mon", "chardev=monitor,mode=control"]
     return argv, list(dict.fromkeys(requires))
 
 
@@ -237,13 +244,22 @@ def _memory(machine: Machine) -> str:
     return text
 
 
-def _numa(machine: Machine) -> list[str]:
-    """Memory backends, nodes, distances and HMAT."""
+def _backends(machine: Machine, options: Options) -> list[str]:
+    """The RAM of the nodes: by a descriptor where it is shared with a server, or of huge pages."""
     rows: list[str] = []
     for number, node in enumerate(machine.nodes):
-        if node.memory:
-            backend = {"qom-type": "memory-backend-ram", "id": f"ram{number}", "size": node.memory}
-            rows += ["-object", _json(backend)]
+        backend: dict[str, object] = {"qom-type": "memory-backend-ram", "id": f"ram{number}", "size": node.memory}
+        if options.sockets or options.huge_pages:
+            backend["qom-type"] = "memory-backend-memfd"  # shared, unless it is told otherwise
+        if options.huge_pages:
+            backend |= {"hugetlb": True, "hugetlbsize": options.huge_pages}
+        rows += ["-object", _json(backend)] if node.memory else []
+    return rows
+
+
+def _numa(machine: Machine) -> list[str]:
+    """Nodes, distances and HMAT."""
+    rows: list[str] = []
     for number, node in enumerate(machine.nodes):
         text = f"node,nodeid={number}"
         text += "".join(f",cpus={first}-{last}" for first, last in runs(machine, number))
@@ -342,6 +358,8 @@ def _port(port: PciePort, root: str, system: System) -> dict[str, object]:
 
 def _device(one: Instance, options: Options, machine: Machine, root: str, requires: list[str]) -> dict[str, object]:
     own = host_options(one, options, machine)
+    if one.name in options.sockets:
+        return _served(one, options.sockets[one.name], root, requires)
     told, needs = qemu.of_device(one.function, own)
     if one.name not in options.host_devices:
         requires.append(f"{one.name}: its address on the host, which nobody told: {own.host_address} stands for it")
@@ -350,3 +368,12 @@ def _device(one: Instance, options: Options, machine: Machine, root: str, requir
     addr = f"{one.function.guest.device:02x}.{one.function.guest.function}"
     row = {**told, "id": one.name, "bus": bus, "addr": addr}
     return row if "iommufd" in row else {**row, "iommufd": IOMMUFD}
+
+
+def _served(one: Instance, socket: str, root: str, requires: list[str]) -> dict[str, object]:
+    """A function that a server shows as it is: nothing of it is QEMU's to make."""
+    requires.append(f"{one.name}: a vfio-user server at {socket} that shows it ('vpci-compile serve' is one)")
+    guest = one.function.guest
+    row: dict[str, object] = {"driver": "vfio-user-pci", "socket": {"type": "unix", "path": socket}, "id": one.name}
+    row |= {"bus": one.port or (root if one.bus == ROOT else one.bus), "addr": f"{guest.device:02x}.{guest.function}"}
+    return {**row, "multifunction": True} if one.function.config.value[_HEADER_TYPE] & _MULTIFUNCTION else row

@@ -15,7 +15,7 @@ from ..artifact import Artifact, Options
 from .qemu import arguments, runs
 
 _SECTIONS = {"-machine": "machine", "-m": "memory", "-smp": "smp-opts", "-numa": "numa", "-global": "global"}
-_NO_SECTION = ("-cpu",)
+_NO_SECTION = ("-cpu", "-chardev", "-mon")
 _FIRST_KEY = {"-machine": "type", "-smp": "cpus", "-numa": "type"}
 
 
@@ -24,6 +24,9 @@ def check(system: System, options: Options, report: Report) -> None:
     if (node := _split_node(system)) is not None:
         message = f"node {node}: -readconfig takes one run of processors: there will be no ini file"
         report.add("VPCI1970", system.origins["nodes"], message)
+    for name in options.sockets:
+        message = f"{name}: -readconfig has no objects, as a socket is one: there will be no ini file"
+        report.add("VPCI1970", system.origins["devices"], message)
 
 
 def _split_node(system: System) -> int | None:
@@ -33,7 +36,7 @@ def _split_node(system: System) -> int | None:
 
 def emit(system: System, options: Options) -> list[Artifact]:
     """NAME.readconfig.ini: the same machine, section for argument; nothing where it does not fit."""
-    if _split_node(system) is not None:
+    if _split_node(system) is not None or options.sockets:
         return []
     argv, _ = arguments(system, options)
     # What stands alone has no section.
