@@ -60,7 +60,7 @@ orchestrators:
 
 # Predictions against the programs themselves: Linux's vfio-pci, and QEMU above it, with no hardware.
 test-stack: $(STAMP) judges
-	$(BIN)/pytest -n $(JOBS) -m stack tests/stack tests/acpi tests/migration
+	$(BIN)/pytest -n $(JOBS) -m stack tests/stack tests/acpi tests/machines tests/migration
 
 # Some of them, for CI: every crafted function, and one of eight of the others.
 test-sample: $(STAMP) judges
