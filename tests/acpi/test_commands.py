@@ -124,3 +124,37 @@ def test_mistakes_in_yaml(run: Run, text: str, code: str, words: str) -> None:
     Path("bad.yaml").write_text(text)
     status, _, err = run("lint", "bad.yaml")
     assert status == 1 and f"[{code}]" in err and words in err
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("dump.txt", "SRAT @ 0x000000007FFE1A2B\n  0000: 53 52 41 54\n", "acpixtract -a FILE"),
+        ("srat.txt", "# a table\nacpi: 1\ntable: SRAT\nstructures: []\n", "end in .yaml"),
+        ("srat.dsl", '/*\n * ACPI Data Table [SRAT]\n */\n[000h 0000 004h]  Signature : "SRAT"\n', "iasl FILE"),
+        ("notes.txt", "what is to be done with all of these tables\n", "/sys/firmware/acpi/tables"),
+        ("machine.yaml", "vpci: 1\nmachine: x\n", "'vpci-compile check' judges its tables"),
+        ("empty", "", "0 bytes are less than the header"),
+    ],
+)
+def test_files_that_are_no_tables(run: Run, name: str, text: str, words: str) -> None:
+    Path(name).write_text(text)
+    for command in ("decode", "lint", "nodes"):
+        status, out, err = run(command, name)
+        assert (status, out) == (1, "") and words in err
+
+
+def test_a_table_that_is_not_there_is_no_layout(run: Run) -> None:
+    status, _, err = run("decode", str(Path("tables", "SRAT").absolute()))
+    assert status == 1 and "did you mean" not in err
+
+
+def test_bytes_behind_a_table_are_one_complaint(run: Run) -> None:
+    octets = Path("SRAT.aml").read_bytes()
+    for more in (b"xx", bytes(60)):
+        Path("more.aml").write_bytes(octets + more)
+        status, _, err = run("lint", "more.aml")
+        assert status == 1 and err.count("error[") == 1 and "[VPCI1902]" in err
+        run("decode", "more.aml", "-o", "more.yaml")
+        run("build", "more.yaml", "-o", "made")
+        assert Path("made/more.aml").read_bytes() == octets + more

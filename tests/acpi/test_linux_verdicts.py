@@ -94,6 +94,8 @@ _SHORT = Structure(
     hmat.CACHE.type, hmat.CACHE, dict.fromkeys(("domain", "reserved1", "size"), 0)
 )  # 24 bytes with its head
 
+_OTHER = encode(srat.table(Header("SRAT", 3, b"OTHERS"), [*_X86, *_initiators([1, 2])]))
+
 VERDICTS = (
     Verdict("VPCI1902", "File length does not match table length"),
     Verdict("VPCI1910", "Bad table checksum"),
@@ -127,6 +129,9 @@ VERDICTS = (
     Verdict("VPCI1937", "SRAT: Node 0 PXM 0"),
     Verdict("VPCI1938", "SRAT: Node 0 PXM 0"),
     Verdict("VPCI1939", ""),
+    Verdict("VPCI1942", "Table Upgrade: install [SRAT-OTHERS-", (1, 0), (_FINE, _OTHER)),
+    Verdict("VPCI1943", "SRAT: Node 0 PXM 0"),
+    Verdict("VPCI1943", "SRAT: Node 0 PXM 0", tables=(_srat(_X86, revision=0),)),
 )  # fmt: skip
 
 

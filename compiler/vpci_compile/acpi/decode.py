@@ -34,8 +34,9 @@ def decode(octets: bytes) -> Table:
     fixed, rest = read_fields(known.fixed, octets[HEADER_BYTES:])
     if known.head is None:
         return Table(header, known, fixed, tail=rest)
-    structures, tail = _structures(known, rest)
-    return Table(header, known, fixed, tuple(structures), tail)
+    end = len(rest) if header.length is None else max(0, header.length - known.start)
+    structures, tail = _structures(known, rest[:end])
+    return Table(header, known, fixed, tuple(structures), tail + rest[end:])
 
 
 def _structures(known: Format, octets: bytes) -> tuple[list[Structure], bytes]:

@@ -16,6 +16,9 @@ from .structures import CHECKSUM_AT, Structure, Table, encode, structure_bytes
 
 DEFAULT_GUEST = Guest(Architecture.X86_64, DEFAULT_NODES[Architecture.X86_64])
 _NARROW = 0xFF  # the largest domain of an SRAT of revision 1
+_WIDE_REVISION = 2  # of an SRAT: domains have 32 bits
+_ALONE = ("SRAT", "SLIT", "HMAT")
+_REPLACING = "the OEM ids of the first and a higher OEM revision: a table of the initrd then takes its place"
 
 
 class Loaded(NamedTuple):
@@ -40,8 +43,14 @@ class Wishes(NamedTuple):
 def lint(tables: Sequence[Loaded], guest: Guest, wishes: Wishes, report: Report) -> None:
     """Report everything. An SRAT among the tables is what the others are compared with."""
     known = next((one for one in tables if one.table.header.signature == "SRAT"), None)
+    first: set[str] = set()
     for one in tables:
         _any_table(one, report)
+        signature = one.table.header.signature
+        if signature in first and signature in _ALONE:
+            text = f"another {signature} is before this one: a guest uses the first"
+            report.add("VPCI1942", one.span, text, help=_REPLACING)
+        first.add(signature)
         match one.table.header.signature:
             case "SRAT":
                 _srat(one, guest, wishes, report)
@@ -56,8 +65,14 @@ def lint(tables: Sequence[Loaded], guest: Guest, wishes: Wishes, report: Report)
 def _any_table(one: Loaded, report: Report) -> None:
     octets, header = encode(one.table), one.table.header
     if header.length is not None:
-        report.add("VPCI1902", one.span, f"the table says {header.length} bytes and has {len(octets)}")
+        note = "Linux: 'File length does not match table length', a file of the initrd is not used"
+        report.add("VPCI1902", one.span, f"the table says {header.length} bytes and has {len(octets)}", note=note)
+    known = one.table.format.revisions
+    if header.revision not in known and header.signature in ("SRAT", "SLIT"):  # of an HMAT Linux says so itself
+        text = f"revision {header.revision}: ACPI 6.6 has {', '.join(map(str, known))} of a {header.signature}"
+        report.add("VPCI1943", one.span, text)
     if header.checksum is not None:
+        octets = octets[: header.length]
         right = (header.checksum - sum(octets)) & 0xFF
         report.add(
             "VPCI1910",
@@ -66,7 +81,7 @@ def _any_table(one: Loaded, report: Report) -> None:
             note="ACPI 6.6 5.2.6; Linux: 'Bad table checksum', a table of the initrd is not used",
             help=f"byte {CHECKSUM_AT} has to be {right:#04x}; firmware sets it in QEMU's tables, which have 0",
         )
-    if one.table.tail and one.table.format.head is not None:
+    if len(one.table.tail) > one.table.behind and one.table.format.head is not None:
         _tail(one, report)
     lint_reserved.check(one.table, one.span, one.of, report)
     for number, structure in enumerate(one.table.structures):
@@ -86,7 +101,8 @@ def _tail(one: Loaded, report: Report) -> None:
         text = f"structure {len(one.table.structures)}: its length is 0"
         report.add("VPCI1911", one.span, text, note=f"Linux: 'Invalid zero length', {lost}")
     else:
-        report.add("VPCI1902", one.span, f"{len(one.table.tail)} bytes follow the last structure and are none")
+        count = len(one.table.tail) - one.table.behind
+        report.add("VPCI1902", one.span, f"{count} bytes follow the last structure and are none")
 
 
 # -- SRAT ----------------------------------------------------------------------------------------------------------
@@ -153,14 +169,15 @@ def _domains(one: Loaded, guest: Guest, report: Report) -> None:
     domains = {
         srat.domain(structure): number for number, structure in enumerate(one.table.structures) if _counts(structure)
     }
-    if one.table.header.revision == 1:
+    if one.table.header.revision < _WIDE_REVISION:
         narrow = (srat.PROCESSOR.type, srat.MEMORY.type)
         for number, structure in enumerate(one.table.structures):
             if structure.type in narrow and _counts(structure) and srat.domain(structure) > _NARROW:
                 report.add(
                     "VPCI1919",
                     one.of(number),
-                    f"structure {number}: domain {srat.domain(structure)} in a table of revision 1,"
+                    f"structure {number}: domain {srat.domain(structure)} in a table of revision"
+                    f" {one.table.header.revision},"
                     f" where Linux reads {srat.domain(structure) & _NARROW}",
                     note="domains have 8 bits before revision 2 (ACPI 6.6 5.2.16.1)",
                 )

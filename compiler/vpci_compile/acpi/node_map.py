@@ -160,7 +160,7 @@ def has_zero_length(table: Table) -> bool:
     """Whether a structure of an SRAT or HMAT has the length 0; one whose head ends the table nobody looks at."""
     assert table.format.head is not None
     size = table.format.head.size  # its second half is the length
-    return len(table.tail) > size and not any(table.tail[size // 2 : size])
+    return len(table.tail) - table.behind > size and not any(table.tail[size // 2 : size])
 
 
 def overlaps(ranges: list[Range]) -> list[tuple[Range, Range]]:

@@ -130,13 +130,18 @@ class Structure:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table; `tail` is what follows its last structure (of a SLIT: the matrix)."""
+    """A table; `tail` is what follows its last structure (of a SLIT: the matrix), bytes behind its end included."""
 
     header: Header
     format: Format
     fixed: Mapping[str, int]
     structures: tuple[Structure, ...] = ()
     tail: bytes = b""
+
+    @property
+    def behind(self) -> int:
+        """How many bytes of `tail` are behind the end that the header states."""
+        return 0 if self.header.length is None else min(len(self.tail), max(0, len(encode(self)) - self.header.length))
 
     def of(self, name: str) -> list[Structure]:
         """Its structures of a shape."""
@@ -188,7 +193,7 @@ def encode(table: Table) -> bytes:
     def header(checksum: int) -> bytes:
         return _HEADER.pack(known.signature.encode("latin-1"), length, known.revision, checksum, *who)
 
-    checksum = -sum(header(0) + body) & 0xFF if known.checksum is None else known.checksum
+    checksum = -sum((header(0) + body)[:length]) & 0xFF if known.checksum is None else known.checksum
     return header(checksum) + body
 
 
@@ -197,7 +202,7 @@ def read_header(octets: bytes) -> Header:
     signature, length, revision, checksum, oem, oem_table, oem_revision, creator, creator_revision = (
         _HEADER.unpack_from(octets)
     )
-    wrong = checksum if sum(octets) & 0xFF else None
+    wrong = checksum if sum(octets[:length]) & 0xFF else None  # nobody sums what is behind the table
     stated = None if length == len(octets) else length
     name = signature.decode("latin-1")
     return Header(name, revision, oem, oem_table, oem_revision, creator, creator_revision, stated, wrong)

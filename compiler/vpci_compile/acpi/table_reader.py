@@ -41,7 +41,9 @@ class _Reader:
     def table(self, tree: Node) -> Table:
         keys = self._mapping(tree)
         if "acpi" not in keys or keys["acpi"].value != 1:
-            self._wrong(keys.get("acpi", tree), "acpi: a table begins with 'acpi: 1'")
+            way_out = "a machine layout: 'vpci-compile check' judges its tables" if "machine" in keys else ""
+            self._wrong(keys.get("acpi", tree), "acpi: a table begins with 'acpi: 1'", way_out)
+            self.report.stop_on_errors()
         known = FORMATS.get(str(keys["table"].value)) if "table" in keys else None
         if known is None:
             self._wrong(keys.get("table", tree), f"table: one of {', '.join(FORMATS)}")

@@ -76,7 +76,7 @@ def unreadable(shown: str, error: Exception) -> Failed:
 def meant(shown: str, *, missing: bool = True) -> list[str]:
     """A hint at the layout of a library whose name `shown` nearly is; none where it is a path of another kind."""
     path = Path(shown)
-    if not missing or path.suffix not in ("", ".yaml", ".yml"):
+    if not missing or path.is_absolute() or path.suffix not in ("", ".yaml", ".yml"):
         return []
     typed = "/".join(path.with_suffix("").parts[-_NAME_PARTS:])
     return [f"did you mean '{one}'?" for one in nearest(typed, _library_names())]
