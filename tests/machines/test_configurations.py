@@ -17,7 +17,7 @@ from acpi.test_qemu_tables import without_checksum
 from emit import qtest
 from judges import lacking, need
 from machines import crafted, libvirt
-from machines.test_shipped import MACHINES
+from machines.test_shipped import OF_QEMU
 from vpci_compile import api
 from vpci_compile.acpi.structures import encode
 from vpci_compile.diagnostics import Failed
@@ -52,7 +52,7 @@ def domain_schema() -> etree.RelaxNG:
 
 def machines(folder: Path) -> list[System]:
     made = [compiled(folder, text.format(about="a machine")) for text in (crafted.X86, crafted.ARM)]
-    return made + [api.check_machine(path).system for path in MACHINES]
+    return made + [api.check_machine(path).system for path in OF_QEMU]
 
 
 def test_libvirt_takes_its_schema(tmp_path: Path) -> None:

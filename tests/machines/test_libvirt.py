@@ -14,7 +14,7 @@ from machines import crafted, libvirt
 from machines.qemu_arguments import Fact, facts, pairs
 from machines.running import emulated, number_buses, ours, program_of, stand_in
 from machines.test_configurations import compiled
-from machines.test_shipped import MACHINES
+from machines.test_shipped import OF_QEMU
 from vpci_compile import api
 from vpci_compile.emit.artifact import Options
 from vpci_compile.emit.machine import libvirt as machine_libvirt
@@ -23,7 +23,7 @@ from vpci_compile.ir.topology import System
 
 ADDRESSES = [f"0000:{bus:02x}:00.0" for bus in range(1, 9)]
 NO_WORDS = {"cxl-host-bridge"}  # libvirt has no CXL host bridge (VPCI1970)
-DOMAINS = [path for path in MACHINES if path.stem not in NO_WORDS]
+DOMAINS = [path for path in OF_QEMU if path.stem not in NO_WORDS]
 NAMES = ["x86", "arm", *(path.stem for path in DOMAINS)]
 MACHINE = ("-machine", "-cpu", "-m", "-smp", "-numa", "-global", "-object", "-device")
 OF_A_PROCESS = {  # how libvirt runs a QEMU: nothing that a guest finds

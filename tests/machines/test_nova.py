@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from judges import ROOT
-from machines.test_shipped import MACHINES
+from machines.test_shipped import OF_QEMU
 from vpci_compile import api
 from vpci_compile.diagnostics import Failed
 from vpci_compile.emit import Options
@@ -89,7 +89,7 @@ def test_what_it_says(tmp_path: Path) -> None:
     assert specs["hw:numa_cpus.1"] == "3-5" and specs["hw:numa_mem.1"] == "512"
 
 
-@pytest.mark.parametrize("path", MACHINES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", OF_QEMU, ids=lambda path: path.stem)
 def test_what_it_cannot_say(path: Path, tmp_path: Path) -> None:
     """A function that needs options of vfio-pci is refused, and so is a vIOMMU; never left out in silence."""
     argv, _ = machine_qemu.arguments(api.load_machine(path).system, Options())

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from vpci_compile import api
 from vpci_compile.diagnostics import Failed
-from vpci_compile.emit.machine import apertures
+from vpci_compile.emit import Options
+from vpci_compile.emit.machine import apertures, cloud_hypervisor
 
 _FUNCTION = """vpci: 1
 device: big
@@ -118,3 +120,26 @@ def test_show_draws_them(tmp_path: Path) -> None:
         "",
         "64-bit windows: up to 512G in sum, of 46-bit addresses",
     ]
+
+
+def test_a_segment_has_the_node_of_its_functions(tmp_path: Path) -> None:
+    system = api.load_machine("machines/eight-h100-ch").system
+    near = {one.function.guest.segment: one.near for one in system.devices}
+    told = cloud_hypervisor.body(system, Options())
+    assert (
+        {segment: row["guest_numa_id"] for row in told["numa"] for segment in row["pci_segments"]}
+        == near
+        == {1: 0, 2: 1}
+    )
+
+
+@pytest.mark.parametrize(("segments", "nodes"), [([0], [1]), ([1, 1], [0, 1])])
+def test_a_segment_has_one_node(tmp_path: Path, segments: list[int], nodes: list[int]) -> None:
+    path = machine(tmp_path, segments)
+    text = path.read_text().replace("[{memory: 4G}]", "[{memory: 2G}, {memory: 2G}]")
+    for at, node in enumerate(nodes):
+        text = re.sub(rf"(d{at}: .*)}}", rf"\1, node: {node}}}", text)
+    path.write_text(text)
+    with pytest.raises(Failed) as found:
+        api.load_machine(path)
+    assert [one.code for one in found.value.diagnostics] == ["VPCI1941"]

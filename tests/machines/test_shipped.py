@@ -19,7 +19,10 @@ NOT_MERGED = {"gb200-region": ["VPCI1820"], "cxl-type2": ["VPCI1810", "VPCI1820"
 MACHINES = [path for path in SHIPPED if path.stem not in NOT_MERGED]
 
 
-@pytest.mark.parametrize("path", MACHINES, ids=lambda path: path.stem)
+OF_QEMU = [path for path in MACHINES if "name: qemu" in path.read_text(encoding="utf-8")]
+
+
+@pytest.mark.parametrize("path", OF_QEMU, ids=lambda path: path.stem)
 def test_qemu_makes_the_same_tables(path: Path, tmp_path: Path) -> None:
     system = api.check_machine(path).system
     assert ours(system) == theirs_served(system, tmp_path)

@@ -80,8 +80,8 @@ class Switch(NamedTuple):
 class Instance(NamedTuple):
     """A function of the machine: its compiled layout with its guest address, behind `port` ("" for none) on `bus`.
 
-    `nodes` are the proximity domains that it is the generic initiator of; `memory_base` the guest address of its
-    coherent memory, None where it has none or nobody says.
+    `nodes` are the proximity domains that it is the generic initiator of; `near` the node that a guest is to find it
+    near to, None where nobody says; `memory_base` the guest address of its coherent memory, None as before.
     """
 
     name: str
@@ -90,6 +90,7 @@ class Instance(NamedTuple):
     port: str
     bus: str
     nodes: tuple[int, ...]
+    near: int | None
     memory_base: int | None
     origin: Span
 

@@ -119,6 +119,9 @@ def nodes(layout: MachineLayout, tree: Node, report: Report, count: int) -> None
 
 
 def _near(layout: MachineLayout, tree: Node, report: Report) -> None:
+    if layout.vmm.name == "cloud-hypervisor":
+        _near_segments(layout, tree, report)
+        return
     for name, one in layout.devices.items():
         bus = _host_bridge(layout, one)
         if one.node is None or bus is None:
@@ -131,6 +134,20 @@ def _near(layout: MachineLayout, tree: Node, report: Report) -> None:
         note = "a guest takes a function's node from its host bridge: Linux 7.2 looks at no _PXM of the function itself"
         way_out = f"a bus of `buses` with node: {one.node}, and the port of {name} there"
         report.add("VPCI1941", tree.span_of("devices", name, "node"), message, note=note, help=way_out)
+
+
+def _near_segments(layout: MachineLayout, tree: Node, report: Report) -> None:
+    """A segment has one node, and segment 0 has node 0 (cloud-hypervisor, vmm/src/config.rs, NumaConfig::validate)."""
+    first: dict[int, tuple[str, int]] = {0: ("segment 0", 0)}
+    for name, one in layout.devices.items():
+        if one.node is None:
+            continue
+        other, node = first.setdefault(one.segment, (name, one.node))
+        if node != one.node:
+            message = f"{name} is to be near node {one.node}, and {other} of the same segment is near node {node}"
+            note = "cloud-hypervisor gives a node to a whole PCI segment, and segment 0 is that of node 0"
+            way_out = "another segment for it"
+            report.add("VPCI1941", tree.span_of("devices", name, "node"), message, note=note, help=way_out)
 
 
 def _host_bridge(layout: MachineLayout, device: DeviceEntry) -> str | None:

@@ -137,6 +137,7 @@ def _instance(plan: topology.Plan, name: str, nodes: tuple[int, ...], ports: dic
         over,
         ports[over].bus if over else entry.bus or "",
         nodes,
+        entry.node,
         entry.memory_base,
         plan.span("devices", name),
     )

@@ -147,7 +147,7 @@ class DeviceEntry(_Part):
     first_node: NodeNumber | None = None
     """The first of its NUMA nodes (`initiators` in its layout); default: those behind the nodes listed, in order."""
     node: NodeNumber | None = None
-    """The node that a guest finds it near to. It is that of its bus, which has to say the same."""
+    """The node that a guest finds it near to. It is that of its bus, which has to say the same, or of its segment."""
     memory_base: Size | None = None
     """Guest address of its coherent memory, for `_DSD` (nvidia,gpu-mem-base-pa)."""
 

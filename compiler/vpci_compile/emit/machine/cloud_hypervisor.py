@@ -60,6 +60,7 @@ def body(system: System, options: Options) -> dict[str, Any]:
     served = [
         {"socket": options.sockets[one.name], **_place(one)} for one in system.devices if one.name in options.sockets
     ]
+    near = {one.function.guest.segment: one.near for one in system.devices if one.near is not None}
     brought = {node: one.name for one in system.devices for node in one.nodes}
     pages = {"hugepages": True, "hugepage_size": options.huge_pages} if options.huge_pages else {}
     backing = {**pages, **({"shared": True} if served else {})}
@@ -73,6 +74,8 @@ def body(system: System, options: Options) -> dict[str, Any]:
         row |= {"cpus": cpus} if cpus else {}
         row |= {"memory_zones": [f"ram{number}"]} if node.memory else {}
         far = [{"destination": b, "distance": v} for (a, b), v in sorted(machine.distances.items()) if a == number != b]
+        segments = sorted(segment for segment, own in near.items() if own == number)
+        row |= {"pci_segments": segments} if segments else {}
         row |= {"distances": far} if far else {}
         numa.append(row)
     windows = apertures.plan(system)

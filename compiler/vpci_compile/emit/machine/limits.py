@@ -60,6 +60,6 @@ def refuse_cliques(system: System, report: Report) -> None:
 def judged(system: System, report: Report) -> None:
     """Report VPCI1972: of each function's configuration space only QEMU's view is checked when it is built."""
     name = system.machine.vmm.name
-    for one in system.devices:
-        message = f"{one.name}: what {name} shows of its configuration space is {name}'s choice, and not checked here"
-        report.add("VPCI1972", one.origin, message, help=f"vpci-compile predict, with a stack of {name}")
+    if system.devices:
+        message = f"what {name} shows of the functions' configuration spaces is {name}'s choice, and not checked here"
+        report.add("VPCI1972", system.origins["devices"], message, help=f"vpci-compile predict, with a stack of {name}")
