@@ -39,6 +39,26 @@ def test_wrong_usage_is_2_and_says_how_it_is_right(run: Run, arguments: tuple[st
     assert not Path("out").exists()
 
 
+@pytest.mark.parametrize("arguments", [("import", ""), ("build", "nic.yaml", "-o", ""), ("acpi", "nodes", "")])
+def test_an_empty_argument_is_not_the_working_folder(run: Run, arguments: tuple[str, ...]) -> None:
+    done = run(*arguments)
+    assert (done.status, done.out) == (2, "") and "an argument is empty" in done.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--library", "{}", "layouts", "list"),
+        ("report", "{}", "-o", "x.html"),
+        ("baseline", "nic.yaml", "--stack", "qemu-11.1", "-o", "{}"),
+        ("check", "{}"),
+    ],
+)
+def test_a_name_too_long_is_a_users_mistake(run: Run, arguments: tuple[str, ...]) -> None:
+    done = run(*(word.format("a" * 300) for word in arguments))
+    assert (done.status, done.out) == (1, "") and "aaa" in done.err
+
+
 def test_an_option_without_its_value_is_wrong_usage(run: Run) -> None:
     done = run("build", "nic.yaml", "-o")
     assert (done.status, done.out) == (2, "") and "requires an argument" in done.err

@@ -210,6 +210,21 @@ def test_a_layout_that_names_other_files_is_extended(tmp_path: Path) -> None:
     assert answer.common.function.digest == api.load(first).function.digest
 
 
+def test_a_shipped_layout_is_known_by_its_name(tmp_path: Path) -> None:
+    answer = api.baseline(["mellanox/connectx-vf"], STACK, migratable=True, folder=tmp_path)
+    assert answer.whole and answer.common is not None
+    assert answer.common.function.digest == api.load("mellanox/connectx-vf").function.digest
+    again = api.load(kept(answer, tmp_path / "again.yaml")).function
+    assert again.digest == answer.common.function.digest
+
+
+def test_names_of_inputs_move_no_cursor(tmp_path: Path) -> None:
+    hostile = tmp_path / "a\x1b[31m\nb.yaml"
+    hostile.write_text("vpci: 1\n")
+    report = api.baseline([hostile], STACK).report()
+    assert report.splitlines()[1:3] == ["not usable:", f"  {tmp_path}/a.[31m b.yaml"]
+
+
 # -- bad input -----------------------------------------------------------------------------------------------------
 
 

@@ -26,7 +26,7 @@ def folders() -> list[Path]:
         Failed: VPCI1120, one of them is not there.
     """
     for folder in resources.own_libraries():
-        if not folder.is_dir():
+        if not (loader.exists(folder) and folder.is_dir()):
             way_out = f"--library and {resources.LIBRARY_VARIABLE} name folders"
             raise failure("VPCI1120", whole_file(str(folder)), f"there is no library '{folder}'", help=way_out)
     return resources.own_libraries()

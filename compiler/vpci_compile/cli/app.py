@@ -36,7 +36,12 @@ Exit status: 0 fine, 1 the answer is no, 2 wrong usage, 70 a fault of ours.""",
 
 
 class _Command(TyperCommand):
-    """A command whose usage line has its arguments without braces."""
+    """A command whose usage line has its arguments without braces, and that takes no empty argument."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if "" in args:  # as a path it would be the working folder
+            raise typer.BadParameter("an argument is empty; is a variable of the shell not set?")
+        return super().parse_args(ctx, args)
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]

@@ -91,8 +91,9 @@ def guarded(run: Callable[[], object]) -> int:
         _abandon_output()
         return NO
     except OSError as error:
-        if error.filename is not None:
-            return _our_fault(error)
+        if error.filename is not None:  # a name too long, a folder that is closed to us
+            note(f"vpci-compile: cannot use '{printable(str(error.filename))}': {error.strerror}\n")
+            return NO
         note(f"vpci-compile: cannot write to standard output: {error.strerror or error}\n")
         _abandon_output()
         return NO

@@ -88,7 +88,7 @@ def text(chosen: Layout, head: Sequence[str], folder: str, *, migrates: bool) ->
     alone = not any(line.strip().startswith(_ELSEWHERE) or "{capture:" in line for line in lines)
     if alone and migrates <= chosen.function.migrates:
         return comment + "".join(lines)
-    base = os.path.relpath(chosen.path, folder or os.curdir)
+    base = chosen.shipped or os.path.relpath(chosen.path, folder or os.curdir)
     made = f"{comment}vpci: 1\ndevice: {chosen.function.name}\nextends: {base}\n"
     return made + ("migration: {migrates: true}\n" if migrates and not chosen.function.migrates else "")
 

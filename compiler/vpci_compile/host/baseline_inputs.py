@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from .. import capture, pipeline
+from .. import capture, loader, pipeline
 from ..capture import Capture
 from ..diagnostics import Diagnostic, Failed, Report, Span
 from ..ir import Bar, Function, Kind
@@ -38,12 +38,13 @@ class Host(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """A layout that the baseline must not contradict."""
+    """A layout that the baseline must not contradict; `shipped` is its name in a library, "" for a file."""
 
     number: int
     name: str
     path: str
     function: Function
+    shipped: str = ""
 
     def place(self, offset: int) -> Span:
         """Where the layout says the byte at `offset`."""
@@ -77,7 +78,11 @@ def read(paths: Sequence[str], slot: str | None) -> Inputs:
             continue
         seen.add(os.path.realpath(path))
         try:
-            if path.endswith(_LAYOUTS) and not os.path.isdir(path):  # noqa: PTH112 - a name, as the user gave it
+            shipped = None if loader.exists(Path(path)) else pipeline.find_layout(Path(path), path)
+            if shipped is not None:
+                function = pipeline.compile_file(*shipped).function
+                found.layouts.append(Layout(number, path, str(shipped[0]), function, path))
+            elif path.endswith(_LAYOUTS) and not os.path.isdir(path):  # noqa: PTH112 - a name, as the user gave it
                 found.layouts.append(Layout(number, name, path, pipeline.compile_file(Path(path), path).function))
             else:
                 taken = capture.read(Path(path), slot, path)

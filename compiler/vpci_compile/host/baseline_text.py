@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from ..diagnostics import printable
 from ..diff import Difference
 from ..stack import Stack
 
@@ -154,4 +155,4 @@ def render(
     rest = [sentence(one, names) for one in found]
     if rest:
         lines.extend(["not as on every device:", *(f"  {row}" for row in rest)])
-    return "\n".join(lines) + "\n"
+    return "".join(f"{printable(line)}\n" for line in lines)
