@@ -225,3 +225,49 @@ def test_a_misspelt_machine_beside_another_one(run: Run) -> None:
     for words in ("machines/gh20 machines/gh200", "machines/gh200 machines/gh20"):
         done = run("diff", *words.split())
         assert done.status == 1 and "did you mean 'machines/gh200'?" in done.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        ("import {} -o {} --force", "a.lspci"),
+        ("show {} --svg {}", "a.lspci"),
+        ("show {} --svg link/{}", "a.lspci"),
+        ("report {} -o {}", "a.lspci"),
+        ("report minimal {} -o {}", "a.lspci"),
+        ("predict {} --stack qemu-11.1 -o {}", "a.lspci"),
+        ("baseline {} --stack linux-7.2/qemu-11.1 -o {} --force", "a.lspci"),
+        ("build host.yaml -o . --host {} --stack linux-7.2/qemu-11.1", "host.lspci"),
+    ],
+)
+def test_no_output_takes_the_place_of_its_input(run: Run, arguments: str, name: str) -> None:
+    """Captures are hard to come by."""
+    text = CAPTURE.read_text()
+    Path(name).write_text(text)
+    Path("link").symlink_to(".")
+    guest = run("predict", name, "--stack", "linux-7.2/qemu-11.1", "-o", "guest.lspci")
+    assert guest.status == 0
+    Path("host.yaml").write_text(run("import", "guest.lspci").out.replace("device: 8086-10d3", "device: host"))
+    before = sorted(Path().iterdir())
+    done = run(*arguments.format(*2 * [name]).split())
+    assert done.status == 1 and "error[VPCI1801]" in done.err and "it is what this output is made of" in done.err
+    assert Path(name).read_text() == text and sorted(Path().iterdir()) == before
+
+
+def test_a_layout_of_any_name_outlives_its_build(run: Run) -> None:
+    Path("nic.yaml").rename("nic.json")
+    done = run("build", "nic.json", "-o", ".")
+    assert done.status == 1 and "nic.json:1:1: error[VPCI1801]" in done.err
+    assert sorted(path.name for path in Path().iterdir()) == ["bad.yaml", "nic.json"]
+
+
+def test_names_of_files_that_are_fine_move_no_cursor(run: Run) -> None:
+    name = f"a{ESCAPE}[31m.yaml"
+    Path("nic.yaml").rename(name)
+    for arguments in (
+        ("check", name),
+        ("show", name, "--svg", f"{ESCAPE}.svg"),
+        ("report", name, "-o", f"{ESCAPE}.html"),
+    ):
+        done = run(*arguments)
+        assert done.status == 0 and ESCAPE not in done.out + done.err

@@ -93,7 +93,7 @@ def build(
         realized, options = _realize(compiled, host, options)
         report.diagnostics.extend(realized.diagnostics)
     artifacts = emit.artifacts(replace(compiled, guest=guest), options, report)
-    changed = writer.write_all(Path(folder), artifacts)
+    changed = writer.write_all(Path(folder), artifacts, (path, *(() if host is None else (host.capture,))))
     files = tuple(Path(folder) / artifact.name for artifact in artifacts)
     return Built(compiled, files, tuple(changed), tuple(report.sorted()), realized)
 

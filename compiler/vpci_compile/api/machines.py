@@ -69,7 +69,7 @@ def build_machine(path: StrPath, folder: StrPath, options: Options | None = None
     report = Report()
     report.diagnostics.extend(found)
     artifacts = emit.machine_artifacts(system, options, report)
-    changed = writer.write_all(Path(folder), artifacts)
+    changed = writer.write_all(Path(folder), artifacts, (path,))
     files = tuple(Path(folder) / artifact.name for artifact in artifacts)
     return BuiltMachine(system, files, tuple(changed), tuple(report.sorted()))
 

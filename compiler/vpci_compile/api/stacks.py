@@ -37,8 +37,8 @@ def predict(
     return host.predict(device, stack, Place(place), options or {})
 
 
-def write_prediction(predicted: Predicted, path: StrPath) -> None:
-    """Write the predicted space; the suffix of `path` says as what (see PREDICTION_SUFFIXES)."""
+def write_prediction(predicted: Predicted, path: StrPath, made_of: Iterable[StrPath] = ()) -> None:
+    """Write the predicted space; the suffix of `path`, none of `made_of`, says as what (see PREDICTION_SUFFIXES)."""
     from ..emit import Artifact, image, lspci_text, writer
     from ..emit.artifact import Options
 
@@ -47,7 +47,7 @@ def write_prediction(predicted: Predicted, path: StrPath) -> None:
     data = next(artifact.data for artifact in made if Path(artifact.name).suffix == target.suffix)
     if target.suffix == ".json":
         data = image.with_prediction(data, predicted.prediction)
-    writer.write_all(target.parent, [Artifact(target.name, data)])
+    writer.write_all(target.parent, [Artifact(target.name, data)], made_of)
 
 
 def baseline(

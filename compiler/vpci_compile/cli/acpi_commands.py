@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .app import FormatOption, _Command, app
-from .outcome import NO, Format, State, complain, say
+from .outcome import NO, Format, State, complain, say, tell
 
 if TYPE_CHECKING:  # imported by the commands: the others start faster without
     from ..acpi.lint import Loaded
@@ -74,8 +74,8 @@ def decode(
     if output is None:
         say(text)
     else:
-        writer.write_all(output.parent, [Artifact(output.name, text.encode())])
-        say(f"{output}")
+        writer.write_all(output.parent, [Artifact(output.name, text.encode())], (table,))
+        tell(f"{output}")
 
 
 @acpi.command(cls=_Command, short_help="Make the table that a YAML file describes.")
@@ -107,7 +107,7 @@ def build(
     changed = writer.write_all(output, files)
     for one in files:
         path = output / one.name
-        say(f"{path}{'' if path in changed else '  (unchanged)'}")
+        tell(f"{path}{'' if path in changed else '  (unchanged)'}")
     if why:
         say(why)
 

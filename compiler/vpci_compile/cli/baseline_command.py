@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from .app import FormatOption, OptionsOption, PlaceOption, SlotOption, Where, _Command, app, options_of
-from .outcome import NO, Format, State, complain, note, say
+from .outcome import NO, Format, State, complain, note, say, tell
 from .stack_commands import StackOption
 
 
@@ -77,8 +77,8 @@ def baseline(
         if output is None:
             say(answer.common.text)
         else:
-            writer.write_all(output.parent, [Artifact(output.name, answer.common.text.encode())])
+            writer.write_all(output.parent, [Artifact(output.name, answer.common.text.encode())], inputs)
             if format is Format.TEXT:
-                say(f"{output}")
+                tell(f"{output}")
     if not answer.whole:
         raise typer.Exit(NO)

@@ -23,7 +23,7 @@ from .app import (
     options_of,
     refuse,
 )
-from .outcome import Format, State, complain, say
+from .outcome import Format, State, complain, say, tell
 
 
 class HugePages(StrEnum):
@@ -151,7 +151,7 @@ def build(
 
             say(prediction_text.realized(built.function, built.realized.prediction.stack, built.realized.options))
         for path in built.files:
-            say(f"{path}{'' if path in built.changed else '  (unchanged)'}")
+            tell(f"{path}{'' if path in built.changed else '  (unchanged)'}")
         for line in memory_needs.lines(built.function):
             say(f"needs: {line}")
         say(f"contract {built.function.digest}")
@@ -186,7 +186,7 @@ def check(
     compiled = api.check(layout, Options(qemu_version=_version(qemu_version)))
     complain(compiled.diagnostics)
     if format is Format.TEXT:
-        say(f"{layout}: fine, contract {compiled.function.digest}")
+        tell(f"{layout}: fine, contract {compiled.function.digest}")
 
 
 @app.command("import", cls=_Command, short_help="Write the layout that describes a captured function.")
@@ -221,8 +221,8 @@ def import_(
     if output is None:
         say(imported.text)
     else:
-        writer.write_all(output.parent, [Artifact(output.name, imported.text.encode())])
-        say(f"{output}")
+        writer.write_all(output.parent, [Artifact(output.name, imported.text.encode())], (capture,))
+        tell(f"{output}")
 
 
 def _version(text: str) -> tuple[int, int]:

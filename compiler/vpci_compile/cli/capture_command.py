@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from .app import _Command, app
-from .outcome import NO, complain, say
+from .outcome import NO, complain, say, tell
 
 
 @app.command(cls=_Command, short_help="Collect functions of this host in one file.")
@@ -56,6 +56,6 @@ def capture(
         say(taken.text)
     else:
         writer.write_all(output.parent, [Artifact(output.name, taken.text.encode())])
-        say(f"{output}  ({len(taken.slots)} function{'s' if len(taken.slots) != 1 else ''})")
+        tell(f"{output}  ({len(taken.slots)} function{'s' if len(taken.slots) != 1 else ''})")
     if not taken.complete:
         raise typer.Exit(NO)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from .app import _address, refuse
-from .outcome import Format, State, complain, say
+from .outcome import Format, State, complain, say, tell
 
 if TYPE_CHECKING:
     from ..emit import Options
@@ -41,7 +41,7 @@ def build_machine(layout: Path, output: Path, host_devices: Sequence[str], optio
     complain(built.diagnostics)
     if State.format is Format.TEXT:
         for path in built.files:
-            say(f"{path}{'' if path in built.changed else '  (unchanged)'}")
+            tell(f"{path}{'' if path in built.changed else '  (unchanged)'}")
         untold = [one.name for one in built.system.devices if one.name not in {*addresses, *sockets}]
         if untold:
             say(f"needs: addresses on the host, told with --host-device NAME=BDF: {', '.join(untold)}")
@@ -57,7 +57,7 @@ def check_machine(layout: Path) -> None:
         system = compiled.system
         devices = f"{len(system.devices)} device{'' if len(system.devices) == 1 else 's'}"
         nodes = f"{len(system.machine.nodes)} node{'' if len(system.machine.nodes) == 1 else 's'}"
-        say(f"{layout}: fine, a machine of {nodes} and {devices}")
+        tell(f"{layout}: fine, a machine of {nodes} and {devices}")
 
 
 def show_machine(layout: Path, svg: Path | None) -> None:
@@ -74,8 +74,8 @@ def show_machine(layout: Path, svg: Path | None) -> None:
     from ..emit import Artifact, writer
     from ..emit.pages import machine_svg
 
-    writer.write_all(svg.parent, [Artifact(svg.name, machine_svg.render(compiled.system).encode())])
-    say(f"{svg}")
+    writer.write_all(svg.parent, [Artifact(svg.name, machine_svg.render(compiled.system).encode())], (layout,))
+    tell(f"{svg}")
 
 
 def explain_machine(layout: Path, name: str | None) -> None:

@@ -44,6 +44,11 @@ def say(text: str) -> None:
     sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
 
 
+def tell(text: str) -> None:
+    """Print a line about a file, whose name a terminal must not obey."""
+    say(printable(text))
+
+
 def complain(diagnostics: Iterable[Diagnostic]) -> None:
     """Print diagnostics: text to stderr; JSON and SARIF to stdout, where programs read."""
     rows = list(diagnostics)

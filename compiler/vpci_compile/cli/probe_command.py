@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from .app import _Command, app
-from .outcome import say
+from .outcome import say, tell
 
 
 @app.command(cls=_Command, short_help="Ask a QEMU what a migration of its own devices must have.")
@@ -63,4 +63,4 @@ def probe(
         say(text)
     else:
         writer.write_all(output.parent, [Artifact(output.name, text.encode())])
-        say(f"{output}")
+        tell(f"{output}")

@@ -9,7 +9,7 @@ import typer
 
 from .app import _FUNCTION, OptionsOption, PlaceOption, SlotOption, Where, _Command, app, options_of, refuse
 from .diff_command import _accepted, _side, machines, unread
-from .outcome import complain, say
+from .outcome import complain, tell
 
 if TYPE_CHECKING:
     from ..api import Page
@@ -85,8 +85,9 @@ def report(
         except ValueError as error:
             raise typer.BadParameter(str(error), param_hint="SRC, DST") from None
     complain(page.diagnostics)
-    writer.write_all(output.parent, [Artifact(output.name, page.html.encode())])
-    say(f"{output}")
+    sides = (source,) if destination is None else (source, destination)
+    writer.write_all(output.parent, [Artifact(output.name, page.html.encode())], sides)
+    tell(f"{output}")
 
 
 def _of_one(

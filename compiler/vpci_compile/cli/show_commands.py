@@ -21,7 +21,7 @@ from .app import (
     options_of,
     refuse,
 )
-from .outcome import colours, complain, say
+from .outcome import colours, complain, say, tell
 
 if TYPE_CHECKING:
     from ..ir import Function
@@ -67,8 +67,8 @@ def show(
     from ..emit import Artifact, writer
     from ..emit.pages import svg_map
 
-    writer.write_all(svg.parent, [Artifact(svg.name, svg_map.render(shown).encode())])
-    say(f"{svg}")
+    writer.write_all(svg.parent, [Artifact(svg.name, svg_map.render(shown).encode())], (function,))
+    tell(f"{svg}")
 
 
 @app.command(cls=_Command, short_help="Explain one byte of a function, or an error code.")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from .app import _CAPTURE, OptionsOption, PlaceOption, SlotOption, Where, _Command, app, options_of
-from .outcome import complain, say
+from .outcome import complain, say, tell
 
 StackOption = Annotated[
     str, typer.Option("--stack", metavar="S", help="Kernel and VMM: linux-7.2/qemu-11.1 (see 'stacks').")
@@ -62,5 +62,5 @@ def predict(
     complain(predicted.diagnostics)
     say(prediction_text.render(predicted.function, predicted.prediction))
     if output is not None:
-        api.write_prediction(predicted, output)
-        say(f"{output}")
+        api.write_prediction(predicted, output, (capture,))
+        tell(f"{output}")

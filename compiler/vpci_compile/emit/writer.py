@@ -11,23 +11,27 @@ import contextlib
 import fcntl
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..diagnostics import Failed, failure, whole_file
 from .artifact import Artifact
 
+StrPath = str | os.PathLike[str]
 
-def write_all(folder: Path, artifacts: Sequence[Artifact]) -> list[Path]:
+
+def write_all(folder: Path, artifacts: Sequence[Artifact], made_of: Iterable[StrPath] = ()) -> list[Path]:
     """Make `folder` hold `artifacts`; the paths of those that were written, in the order given.
 
-    A file that already has the content is not touched. The folder is created where it is missing.
+    A file that already has the content is not touched, and one that the artifacts were `made_of` is not lost. The
+    folder is created where it is missing.
 
     Raises:
-        Failed: VPCI1801, something cannot be written; every file is as it was before.
+        Failed: VPCI1801, something cannot be written, or is an input; every file is as it was before.
     """
     targets = _targets(folder, artifacts)
+    _spare(targets, made_of)
     made: list[Path] = []
     try:
         _make_folder(folder, made)
@@ -65,6 +69,16 @@ def _targets(folder: Path, artifacts: Sequence[Artifact]) -> list[Path]:
             raise _refused(folder / name, "two outputs have this name")
         seen.add(name)
     return [folder / artifact.name for artifact in artifacts]
+
+
+def _spare(targets: Sequence[Path], inputs: Iterable[StrPath]) -> None:
+    """Refuse targets that are inputs, by whatever name."""
+    for one in inputs:
+        with contextlib.suppress(OSError, ValueError):  # none of its own name is there
+            status = Path(one).stat()
+            for target in targets:
+                if target.exists() and os.path.samestat(status, target.stat()):
+                    raise _refused(target, "it is what this output is made of", "choose another name or folder")
 
 
 def _make_folder(folder: Path, made: list[Path]) -> None:
