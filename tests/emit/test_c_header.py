@@ -83,8 +83,9 @@ def test_header_compiles_as_part_of_the_kernel(tmp_path: Path) -> None:
     """With the kernel's types alone: no header of the C library is read."""
     header, _ = cc.emit(factory.function(), tmp_path)
     (tmp_path / "linux").mkdir()
-    types = "typedef unsigned char uint8_t;\ntypedef unsigned int uint32_t;\n"
+    types = "typedef unsigned char uint8_t;\ntypedef unsigned int uint32_t;\ntypedef unsigned long long uint64_t;\n"
     (tmp_path / "linux/types.h").write_text(types)
+    (tmp_path / "linux/stddef.h").write_text("#define NULL ((void *)0)\n")
     cc.compile_c("gnu11", "-D__KERNEL__", "-nostdinc", "-ffreestanding", f"-I{tmp_path}", "-fsyntax-only", header)
 
 

@@ -34,6 +34,7 @@ def emit(function: Function, options: Options) -> list[Artifact]:
         "size": config.size,
         "digest": function.digest,
         "sections": _sections(function, macros),
+        "bars": [_bar_row(bar, macros) for bar in function.bars],
         "arrays": {name: _array(getattr(config, name)) for name in ("value", *MASKS)},
     }
     header = render("c/header.h.j2", values)
@@ -268,6 +269,16 @@ def _bar(bar: Bar, macros: _Macros) -> _Section:
     for tail, choice in (("CACHING", bar.caching), ("BEYOND", bar.beyond), ("ENABLE", bar.enable)):
         section.add(f"{name}_{tail}", f"{macros.prefix}_{_word(choice)}")
     return section
+
+
+_IO_ENABLE, _MEMORY_ENABLE = 0x1, 0x2  # bits of the command register (PCIe 6.0 7.5.1.1.3)
+
+
+def _bar_row(bar: Bar, macros: _Macros) -> tuple[str, ...]:
+    """The initializer of its structure in the header."""
+    words = [f"{macros.prefix}_{_word(choice)}" for choice in (bar.enable, bar.caching, bar.beyond)]
+    bit = _IO_ENABLE if bar.kind is BarKind.IO else _MEMORY_ENABLE
+    return (f"{bar.index}", f"{bit:#x}", *words, f"0x{bar.size or 0:x}ULL", f"0x{bar.length or 0:x}ULL")
 
 
 def _regions(function: Function, macros: _Macros) -> Iterator[_Section]:

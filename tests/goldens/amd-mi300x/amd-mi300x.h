@@ -23,6 +23,7 @@
 #define VPCI_AMD_MI300X_H
 
 #ifdef __KERNEL__
+#include <linux/stddef.h>
 #include <linux/types.h>
 #else
 #include <stddef.h>
@@ -690,6 +691,20 @@ static inline void amd_mi300x_write(uint8_t *state,
  */
 static inline unsigned int amd_mi300x_difference(const uint8_t *one,
 	const uint8_t *other);
+
+/* A BAR: what a guest finds, and what becomes of its accesses. */
+struct amd_mi300x_bar {
+	unsigned int index;	/* 0 to 5, 6 the expansion ROM */
+	unsigned int enable_bit;	/* the bit of the command register */
+	unsigned int enable;	/* AMD_MI300X_ENABLE_... */
+	unsigned int caching;	/* AMD_MI300X_CACHING_... */
+	unsigned int beyond;	/* AMD_MI300X_BEYOND_... */
+	uint64_t size;		/* as the guest sizes it; 0: not stated */
+	uint64_t length;	/* of the memory behind it; 0: not stated */
+};
+
+/* The BAR of this index; NULL if the function has none. */
+static inline const struct amd_mi300x_bar *amd_mi300x_find_bar(unsigned int index);
 
 /* The image */
 
@@ -2087,6 +2102,12 @@ static const uint8_t amd_mi300x_compared[AMD_MI300X_SIZE] = {
 	/* 0x700 */ 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
 };
 
+static const struct amd_mi300x_bar amd_mi300x_bars[] = {
+	{ 0, 0x2, AMD_MI300X_ENABLE_ENFORCE, AMD_MI300X_CACHING_UNCACHED, AMD_MI300X_BEYOND_ONES, 0x0ULL, 0x0ULL },
+	{ 2, 0x2, AMD_MI300X_ENABLE_ENFORCE, AMD_MI300X_CACHING_UNCACHED, AMD_MI300X_BEYOND_ONES, 0x0ULL, 0x0ULL },
+	{ 5, 0x2, AMD_MI300X_ENABLE_ENFORCE, AMD_MI300X_CACHING_UNCACHED, AMD_MI300X_BEYOND_ONES, 0x80000ULL, 0x80000ULL },
+};
+
 /* The code */
 
 static inline uint32_t amd_mi300x_load(const uint8_t *bytes, unsigned int size)
@@ -2158,6 +2179,16 @@ static inline unsigned int amd_mi300x_difference(const uint8_t *one,
 		if ((one[i] ^ other[i]) & amd_mi300x_compared[i])
 			break;
 	return i;
+}
+
+static inline const struct amd_mi300x_bar *amd_mi300x_find_bar(unsigned int index)
+{
+	unsigned int i;
+
+	for (i = 0; i < sizeof(amd_mi300x_bars) / sizeof(amd_mi300x_bars[0]); i++)
+		if (amd_mi300x_bars[i].index == index)
+			return &amd_mi300x_bars[i];
+	return NULL;
 }
 
 #endif /* VPCI_AMD_MI300X_H */

@@ -24,6 +24,7 @@
 #define VPCI_CXL_TYPE2_H
 
 #ifdef __KERNEL__
+#include <linux/stddef.h>
 #include <linux/types.h>
 #else
 #include <stddef.h>
@@ -561,6 +562,20 @@ static inline void cxl_type2_write(uint8_t *state,
  */
 static inline unsigned int cxl_type2_difference(const uint8_t *one,
 	const uint8_t *other);
+
+/* A BAR: what a guest finds, and what becomes of its accesses. */
+struct cxl_type2_bar {
+	unsigned int index;	/* 0 to 5, 6 the expansion ROM */
+	unsigned int enable_bit;	/* the bit of the command register */
+	unsigned int enable;	/* CXL_TYPE2_ENABLE_... */
+	unsigned int caching;	/* CXL_TYPE2_CACHING_... */
+	unsigned int beyond;	/* CXL_TYPE2_BEYOND_... */
+	uint64_t size;		/* as the guest sizes it; 0: not stated */
+	uint64_t length;	/* of the memory behind it; 0: not stated */
+};
+
+/* The BAR of this index; NULL if the function has none. */
+static inline const struct cxl_type2_bar *cxl_type2_find_bar(unsigned int index);
 
 /* The image */
 
@@ -1303,6 +1318,11 @@ static const uint8_t cxl_type2_compared[CXL_TYPE2_SIZE] = {
 	/* 0x160 */ 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x00, 0x00,
 };
 
+static const struct cxl_type2_bar cxl_type2_bars[] = {
+	{ 0, 0x2, CXL_TYPE2_ENABLE_ENFORCE, CXL_TYPE2_CACHING_UNCACHED, CXL_TYPE2_BEYOND_ONES, 0x10000ULL, 0x10000ULL },
+	{ 2, 0x2, CXL_TYPE2_ENABLE_ENFORCE, CXL_TYPE2_CACHING_UNCACHED, CXL_TYPE2_BEYOND_ONES, 0x20000ULL, 0x20000ULL },
+};
+
 /* The code */
 
 static inline uint32_t cxl_type2_load(const uint8_t *bytes, unsigned int size)
@@ -1374,6 +1394,16 @@ static inline unsigned int cxl_type2_difference(const uint8_t *one,
 		if ((one[i] ^ other[i]) & cxl_type2_compared[i])
 			break;
 	return i;
+}
+
+static inline const struct cxl_type2_bar *cxl_type2_find_bar(unsigned int index)
+{
+	unsigned int i;
+
+	for (i = 0; i < sizeof(cxl_type2_bars) / sizeof(cxl_type2_bars[0]); i++)
+		if (cxl_type2_bars[i].index == index)
+			return &cxl_type2_bars[i];
+	return NULL;
 }
 
 #endif /* VPCI_CXL_TYPE2_H */

@@ -24,6 +24,7 @@
 #define VPCI_SRIOV_VF_PASID_H
 
 #ifdef __KERNEL__
+#include <linux/stddef.h>
 #include <linux/types.h>
 #else
 #include <stddef.h>
@@ -425,6 +426,20 @@ static inline void sriov_vf_pasid_write(uint8_t *state,
  */
 static inline unsigned int sriov_vf_pasid_difference(const uint8_t *one,
 	const uint8_t *other);
+
+/* A BAR: what a guest finds, and what becomes of its accesses. */
+struct sriov_vf_pasid_bar {
+	unsigned int index;	/* 0 to 5, 6 the expansion ROM */
+	unsigned int enable_bit;	/* the bit of the command register */
+	unsigned int enable;	/* SRIOV_VF_PASID_ENABLE_... */
+	unsigned int caching;	/* SRIOV_VF_PASID_CACHING_... */
+	unsigned int beyond;	/* SRIOV_VF_PASID_BEYOND_... */
+	uint64_t size;		/* as the guest sizes it; 0: not stated */
+	uint64_t length;	/* of the memory behind it; 0: not stated */
+};
+
+/* The BAR of this index; NULL if the function has none. */
+static inline const struct sriov_vf_pasid_bar *sriov_vf_pasid_find_bar(unsigned int index);
 
 /* The image */
 
@@ -2537,6 +2552,10 @@ static const uint8_t sriov_vf_pasid_compared[SRIOV_VF_PASID_SIZE] = {
 	/* 0xff8 */ 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xf8, 0xff,
 };
 
+static const struct sriov_vf_pasid_bar sriov_vf_pasid_bars[] = {
+	{ 0, 0x2, SRIOV_VF_PASID_ENABLE_ENFORCE, SRIOV_VF_PASID_CACHING_UNCACHED, SRIOV_VF_PASID_BEYOND_ONES, 0x100000ULL, 0x100000ULL },
+};
+
 /* The code */
 
 static inline uint32_t sriov_vf_pasid_load(const uint8_t *bytes, unsigned int size)
@@ -2608,6 +2627,16 @@ static inline unsigned int sriov_vf_pasid_difference(const uint8_t *one,
 		if ((one[i] ^ other[i]) & sriov_vf_pasid_compared[i])
 			break;
 	return i;
+}
+
+static inline const struct sriov_vf_pasid_bar *sriov_vf_pasid_find_bar(unsigned int index)
+{
+	unsigned int i;
+
+	for (i = 0; i < sizeof(sriov_vf_pasid_bars) / sizeof(sriov_vf_pasid_bars[0]); i++)
+		if (sriov_vf_pasid_bars[i].index == index)
+			return &sriov_vf_pasid_bars[i];
+	return NULL;
 }
 
 #endif /* VPCI_SRIOV_VF_PASID_H */

@@ -23,6 +23,7 @@
 #define VPCI_SYNTHETIC_ACCELERATOR_H
 
 #ifdef __KERNEL__
+#include <linux/stddef.h>
 #include <linux/types.h>
 #else
 #include <stddef.h>
@@ -381,6 +382,20 @@ static inline void synthetic_accelerator_write(uint8_t *state,
  */
 static inline unsigned int synthetic_accelerator_difference(const uint8_t *one,
 	const uint8_t *other);
+
+/* A BAR: what a guest finds, and what becomes of its accesses. */
+struct synthetic_accelerator_bar {
+	unsigned int index;	/* 0 to 5, 6 the expansion ROM */
+	unsigned int enable_bit;	/* the bit of the command register */
+	unsigned int enable;	/* SYNTHETIC_ACCELERATOR_ENABLE_... */
+	unsigned int caching;	/* SYNTHETIC_ACCELERATOR_CACHING_... */
+	unsigned int beyond;	/* SYNTHETIC_ACCELERATOR_BEYOND_... */
+	uint64_t size;		/* as the guest sizes it; 0: not stated */
+	uint64_t length;	/* of the memory behind it; 0: not stated */
+};
+
+/* The BAR of this index; NULL if the function has none. */
+static inline const struct synthetic_accelerator_bar *synthetic_accelerator_find_bar(unsigned int index);
 
 /* The image */
 
@@ -1061,6 +1076,11 @@ static const uint8_t synthetic_accelerator_compared[SYNTHETIC_ACCELERATOR_SIZE] 
 	/* 0x120 */ 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xf8, 0xff,
 };
 
+static const struct synthetic_accelerator_bar synthetic_accelerator_bars[] = {
+	{ 0, 0x2, SYNTHETIC_ACCELERATOR_ENABLE_ENFORCE, SYNTHETIC_ACCELERATOR_CACHING_UNCACHED, SYNTHETIC_ACCELERATOR_BEYOND_ONES, 0x10000ULL, 0x10000ULL },
+	{ 2, 0x2, SYNTHETIC_ACCELERATOR_ENABLE_ENFORCE, SYNTHETIC_ACCELERATOR_CACHING_UNCACHED, SYNTHETIC_ACCELERATOR_BEYOND_ZEROS, 0x100000ULL, 0xc0000ULL },
+};
+
 /* The code */
 
 static inline uint32_t synthetic_accelerator_load(const uint8_t *bytes, unsigned int size)
@@ -1132,6 +1152,16 @@ static inline unsigned int synthetic_accelerator_difference(const uint8_t *one,
 		if ((one[i] ^ other[i]) & synthetic_accelerator_compared[i])
 			break;
 	return i;
+}
+
+static inline const struct synthetic_accelerator_bar *synthetic_accelerator_find_bar(unsigned int index)
+{
+	unsigned int i;
+
+	for (i = 0; i < sizeof(synthetic_accelerator_bars) / sizeof(synthetic_accelerator_bars[0]); i++)
+		if (synthetic_accelerator_bars[i].index == index)
+			return &synthetic_accelerator_bars[i];
+	return NULL;
 }
 
 #endif /* VPCI_SYNTHETIC_ACCELERATOR_H */

@@ -24,6 +24,7 @@
 #define VPCI_HISILICON_ZIP_VF_H
 
 #ifdef __KERNEL__
+#include <linux/stddef.h>
 #include <linux/types.h>
 #else
 #include <stddef.h>
@@ -176,6 +177,20 @@ static inline void hisilicon_zip_vf_write(uint8_t *state,
  */
 static inline unsigned int hisilicon_zip_vf_difference(const uint8_t *one,
 	const uint8_t *other);
+
+/* A BAR: what a guest finds, and what becomes of its accesses. */
+struct hisilicon_zip_vf_bar {
+	unsigned int index;	/* 0 to 5, 6 the expansion ROM */
+	unsigned int enable_bit;	/* the bit of the command register */
+	unsigned int enable;	/* HISILICON_ZIP_VF_ENABLE_... */
+	unsigned int caching;	/* HISILICON_ZIP_VF_CACHING_... */
+	unsigned int beyond;	/* HISILICON_ZIP_VF_BEYOND_... */
+	uint64_t size;		/* as the guest sizes it; 0: not stated */
+	uint64_t length;	/* of the memory behind it; 0: not stated */
+};
+
+/* The BAR of this index; NULL if the function has none. */
+static inline const struct hisilicon_zip_vf_bar *hisilicon_zip_vf_find_bar(unsigned int index);
 
 /* The image */
 
@@ -731,6 +746,10 @@ static const uint8_t hisilicon_zip_vf_compared[HISILICON_ZIP_VF_SIZE] = {
 	/* 0x038 */ 0x00, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff,
 };
 
+static const struct hisilicon_zip_vf_bar hisilicon_zip_vf_bars[] = {
+	{ 2, 0x2, HISILICON_ZIP_VF_ENABLE_ENFORCE, HISILICON_ZIP_VF_CACHING_UNCACHED, HISILICON_ZIP_VF_BEYOND_ONES, 0x8000ULL, 0x8000ULL },
+};
+
 /* The code */
 
 static inline uint32_t hisilicon_zip_vf_load(const uint8_t *bytes, unsigned int size)
@@ -802,6 +821,16 @@ static inline unsigned int hisilicon_zip_vf_difference(const uint8_t *one,
 		if ((one[i] ^ other[i]) & hisilicon_zip_vf_compared[i])
 			break;
 	return i;
+}
+
+static inline const struct hisilicon_zip_vf_bar *hisilicon_zip_vf_find_bar(unsigned int index)
+{
+	unsigned int i;
+
+	for (i = 0; i < sizeof(hisilicon_zip_vf_bars) / sizeof(hisilicon_zip_vf_bars[0]); i++)
+		if (hisilicon_zip_vf_bars[i].index == index)
+			return &hisilicon_zip_vf_bars[i];
+	return NULL;
 }
 
 #endif /* VPCI_HISILICON_ZIP_VF_H */

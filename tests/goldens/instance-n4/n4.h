@@ -24,6 +24,7 @@
 #define VPCI_N4_H
 
 #ifdef __KERNEL__
+#include <linux/stddef.h>
 #include <linux/types.h>
 #else
 #include <stddef.h>
@@ -425,6 +426,20 @@ static inline void n4_write(uint8_t *state,
  */
 static inline unsigned int n4_difference(const uint8_t *one,
 	const uint8_t *other);
+
+/* A BAR: what a guest finds, and what becomes of its accesses. */
+struct n4_bar {
+	unsigned int index;	/* 0 to 5, 6 the expansion ROM */
+	unsigned int enable_bit;	/* the bit of the command register */
+	unsigned int enable;	/* N4_ENABLE_... */
+	unsigned int caching;	/* N4_CACHING_... */
+	unsigned int beyond;	/* N4_BEYOND_... */
+	uint64_t size;		/* as the guest sizes it; 0: not stated */
+	uint64_t length;	/* of the memory behind it; 0: not stated */
+};
+
+/* The BAR of this index; NULL if the function has none. */
+static inline const struct n4_bar *n4_find_bar(unsigned int index);
 
 /* The image */
 
@@ -2537,6 +2552,10 @@ static const uint8_t n4_compared[N4_SIZE] = {
 	/* 0xff8 */ 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xf8, 0xff,
 };
 
+static const struct n4_bar n4_bars[] = {
+	{ 0, 0x2, N4_ENABLE_ENFORCE, N4_CACHING_UNCACHED, N4_BEYOND_ONES, 0x100000ULL, 0x100000ULL },
+};
+
 /* The code */
 
 static inline uint32_t n4_load(const uint8_t *bytes, unsigned int size)
@@ -2608,6 +2627,16 @@ static inline unsigned int n4_difference(const uint8_t *one,
 		if ((one[i] ^ other[i]) & n4_compared[i])
 			break;
 	return i;
+}
+
+static inline const struct n4_bar *n4_find_bar(unsigned int index)
+{
+	unsigned int i;
+
+	for (i = 0; i < sizeof(n4_bars) / sizeof(n4_bars[0]); i++)
+		if (n4_bars[i].index == index)
+			return &n4_bars[i];
+	return NULL;
 }
 
 #endif /* VPCI_N4_H */

@@ -24,6 +24,7 @@
 #define VPCI_INTEL_DSA_H
 
 #ifdef __KERNEL__
+#include <linux/stddef.h>
 #include <linux/types.h>
 #else
 #include <stddef.h>
@@ -602,6 +603,20 @@ static inline void intel_dsa_write(uint8_t *state,
  */
 static inline unsigned int intel_dsa_difference(const uint8_t *one,
 	const uint8_t *other);
+
+/* A BAR: what a guest finds, and what becomes of its accesses. */
+struct intel_dsa_bar {
+	unsigned int index;	/* 0 to 5, 6 the expansion ROM */
+	unsigned int enable_bit;	/* the bit of the command register */
+	unsigned int enable;	/* INTEL_DSA_ENABLE_... */
+	unsigned int caching;	/* INTEL_DSA_CACHING_... */
+	unsigned int beyond;	/* INTEL_DSA_BEYOND_... */
+	uint64_t size;		/* as the guest sizes it; 0: not stated */
+	uint64_t length;	/* of the memory behind it; 0: not stated */
+};
+
+/* The BAR of this index; NULL if the function has none. */
+static inline const struct intel_dsa_bar *intel_dsa_find_bar(unsigned int index);
 
 /* The image */
 
@@ -2746,6 +2761,11 @@ static const uint8_t intel_dsa_compared[INTEL_DSA_SIZE] = {
 	/* 0xff8 */ 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xf8, 0xff,
 };
 
+static const struct intel_dsa_bar intel_dsa_bars[] = {
+	{ 0, 0x2, INTEL_DSA_ENABLE_ENFORCE, INTEL_DSA_CACHING_UNCACHED, INTEL_DSA_BEYOND_ONES, 0x10000ULL, 0x10000ULL },
+	{ 2, 0x2, INTEL_DSA_ENABLE_ENFORCE, INTEL_DSA_CACHING_UNCACHED, INTEL_DSA_BEYOND_ONES, 0x20000ULL, 0x20000ULL },
+};
+
 /* The code */
 
 static inline uint32_t intel_dsa_load(const uint8_t *bytes, unsigned int size)
@@ -2817,6 +2837,16 @@ static inline unsigned int intel_dsa_difference(const uint8_t *one,
 		if ((one[i] ^ other[i]) & intel_dsa_compared[i])
 			break;
 	return i;
+}
+
+static inline const struct intel_dsa_bar *intel_dsa_find_bar(unsigned int index)
+{
+	unsigned int i;
+
+	for (i = 0; i < sizeof(intel_dsa_bars) / sizeof(intel_dsa_bars[0]); i++)
+		if (intel_dsa_bars[i].index == index)
+			return &intel_dsa_bars[i];
+	return NULL;
 }
 
 #endif /* VPCI_INTEL_DSA_H */

@@ -24,6 +24,7 @@
 #define VPCI_INTEL_QAT_4XXX_VF_H
 
 #ifdef __KERNEL__
+#include <linux/stddef.h>
 #include <linux/types.h>
 #else
 #include <stddef.h>
@@ -179,6 +180,20 @@ static inline void intel_qat_4xxx_vf_write(uint8_t *state,
  */
 static inline unsigned int intel_qat_4xxx_vf_difference(const uint8_t *one,
 	const uint8_t *other);
+
+/* A BAR: what a guest finds, and what becomes of its accesses. */
+struct intel_qat_4xxx_vf_bar {
+	unsigned int index;	/* 0 to 5, 6 the expansion ROM */
+	unsigned int enable_bit;	/* the bit of the command register */
+	unsigned int enable;	/* INTEL_QAT_4XXX_VF_ENABLE_... */
+	unsigned int caching;	/* INTEL_QAT_4XXX_VF_CACHING_... */
+	unsigned int beyond;	/* INTEL_QAT_4XXX_VF_BEYOND_... */
+	uint64_t size;		/* as the guest sizes it; 0: not stated */
+	uint64_t length;	/* of the memory behind it; 0: not stated */
+};
+
+/* The BAR of this index; NULL if the function has none. */
+static inline const struct intel_qat_4xxx_vf_bar *intel_qat_4xxx_vf_find_bar(unsigned int index);
 
 /* The image */
 
@@ -736,6 +751,11 @@ static const uint8_t intel_qat_4xxx_vf_compared[INTEL_QAT_4XXX_VF_SIZE] = {
 	/* 0x038 */ 0x00, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff,
 };
 
+static const struct intel_qat_4xxx_vf_bar intel_qat_4xxx_vf_bars[] = {
+	{ 0, 0x2, INTEL_QAT_4XXX_VF_ENABLE_ENFORCE, INTEL_QAT_4XXX_VF_CACHING_UNCACHED, INTEL_QAT_4XXX_VF_BEYOND_ONES, 0x0ULL, 0x0ULL },
+	{ 2, 0x2, INTEL_QAT_4XXX_VF_ENABLE_ENFORCE, INTEL_QAT_4XXX_VF_CACHING_UNCACHED, INTEL_QAT_4XXX_VF_BEYOND_ONES, 0x0ULL, 0x0ULL },
+};
+
 /* The code */
 
 static inline uint32_t intel_qat_4xxx_vf_load(const uint8_t *bytes, unsigned int size)
@@ -807,6 +827,16 @@ static inline unsigned int intel_qat_4xxx_vf_difference(const uint8_t *one,
 		if ((one[i] ^ other[i]) & intel_qat_4xxx_vf_compared[i])
 			break;
 	return i;
+}
+
+static inline const struct intel_qat_4xxx_vf_bar *intel_qat_4xxx_vf_find_bar(unsigned int index)
+{
+	unsigned int i;
+
+	for (i = 0; i < sizeof(intel_qat_4xxx_vf_bars) / sizeof(intel_qat_4xxx_vf_bars[0]); i++)
+		if (intel_qat_4xxx_vf_bars[i].index == index)
+			return &intel_qat_4xxx_vf_bars[i];
+	return NULL;
 }
 
 #endif /* VPCI_INTEL_QAT_4XXX_VF_H */

@@ -23,6 +23,7 @@
 #define VPCI_CONNECTX_VF_ATS_PASID_H
 
 #ifdef __KERNEL__
+#include <linux/stddef.h>
 #include <linux/types.h>
 #else
 #include <stddef.h>
@@ -424,6 +425,20 @@ static inline void connectx_vf_ats_pasid_write(uint8_t *state,
  */
 static inline unsigned int connectx_vf_ats_pasid_difference(const uint8_t *one,
 	const uint8_t *other);
+
+/* A BAR: what a guest finds, and what becomes of its accesses. */
+struct connectx_vf_ats_pasid_bar {
+	unsigned int index;	/* 0 to 5, 6 the expansion ROM */
+	unsigned int enable_bit;	/* the bit of the command register */
+	unsigned int enable;	/* CONNECTX_VF_ATS_PASID_ENABLE_... */
+	unsigned int caching;	/* CONNECTX_VF_ATS_PASID_CACHING_... */
+	unsigned int beyond;	/* CONNECTX_VF_ATS_PASID_BEYOND_... */
+	uint64_t size;		/* as the guest sizes it; 0: not stated */
+	uint64_t length;	/* of the memory behind it; 0: not stated */
+};
+
+/* The BAR of this index; NULL if the function has none. */
+static inline const struct connectx_vf_ats_pasid_bar *connectx_vf_ats_pasid_find_bar(unsigned int index);
 
 /* The image */
 
@@ -2536,6 +2551,10 @@ static const uint8_t connectx_vf_ats_pasid_compared[CONNECTX_VF_ATS_PASID_SIZE] 
 	/* 0xff8 */ 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xf8, 0xff,
 };
 
+static const struct connectx_vf_ats_pasid_bar connectx_vf_ats_pasid_bars[] = {
+	{ 0, 0x2, CONNECTX_VF_ATS_PASID_ENABLE_ENFORCE, CONNECTX_VF_ATS_PASID_CACHING_UNCACHED, CONNECTX_VF_ATS_PASID_BEYOND_ONES, 0x100000ULL, 0x100000ULL },
+};
+
 /* The code */
 
 static inline uint32_t connectx_vf_ats_pasid_load(const uint8_t *bytes, unsigned int size)
@@ -2607,6 +2626,16 @@ static inline unsigned int connectx_vf_ats_pasid_difference(const uint8_t *one,
 		if ((one[i] ^ other[i]) & connectx_vf_ats_pasid_compared[i])
 			break;
 	return i;
+}
+
+static inline const struct connectx_vf_ats_pasid_bar *connectx_vf_ats_pasid_find_bar(unsigned int index)
+{
+	unsigned int i;
+
+	for (i = 0; i < sizeof(connectx_vf_ats_pasid_bars) / sizeof(connectx_vf_ats_pasid_bars[0]); i++)
+		if (connectx_vf_ats_pasid_bars[i].index == index)
+			return &connectx_vf_ats_pasid_bars[i];
+	return NULL;
 }
 
 #endif /* VPCI_CONNECTX_VF_ATS_PASID_H */

@@ -23,6 +23,7 @@
 #define VPCI_CONNECTX_VF_H
 
 #ifdef __KERNEL__
+#include <linux/stddef.h>
 #include <linux/types.h>
 #else
 #include <stddef.h>
@@ -386,6 +387,20 @@ static inline void connectx_vf_write(uint8_t *state,
  */
 static inline unsigned int connectx_vf_difference(const uint8_t *one,
 	const uint8_t *other);
+
+/* A BAR: what a guest finds, and what becomes of its accesses. */
+struct connectx_vf_bar {
+	unsigned int index;	/* 0 to 5, 6 the expansion ROM */
+	unsigned int enable_bit;	/* the bit of the command register */
+	unsigned int enable;	/* CONNECTX_VF_ENABLE_... */
+	unsigned int caching;	/* CONNECTX_VF_CACHING_... */
+	unsigned int beyond;	/* CONNECTX_VF_BEYOND_... */
+	uint64_t size;		/* as the guest sizes it; 0: not stated */
+	uint64_t length;	/* of the memory behind it; 0: not stated */
+};
+
+/* The BAR of this index; NULL if the function has none. */
+static inline const struct connectx_vf_bar *connectx_vf_find_bar(unsigned int index);
 
 /* The image */
 
@@ -1015,6 +1030,10 @@ static const uint8_t connectx_vf_compared[CONNECTX_VF_SIZE] = {
 	/* 0x0a0 */ 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
 };
 
+static const struct connectx_vf_bar connectx_vf_bars[] = {
+	{ 0, 0x2, CONNECTX_VF_ENABLE_ENFORCE, CONNECTX_VF_CACHING_UNCACHED, CONNECTX_VF_BEYOND_ONES, 0x100000ULL, 0x100000ULL },
+};
+
 /* The code */
 
 static inline uint32_t connectx_vf_load(const uint8_t *bytes, unsigned int size)
@@ -1086,6 +1105,16 @@ static inline unsigned int connectx_vf_difference(const uint8_t *one,
 		if ((one[i] ^ other[i]) & connectx_vf_compared[i])
 			break;
 	return i;
+}
+
+static inline const struct connectx_vf_bar *connectx_vf_find_bar(unsigned int index)
+{
+	unsigned int i;
+
+	for (i = 0; i < sizeof(connectx_vf_bars) / sizeof(connectx_vf_bars[0]); i++)
+		if (connectx_vf_bars[i].index == index)
+			return &connectx_vf_bars[i];
+	return NULL;
 }
 
 #endif /* VPCI_CONNECTX_VF_H */

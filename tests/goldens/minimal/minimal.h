@@ -23,6 +23,7 @@
 #define VPCI_MINIMAL_H
 
 #ifdef __KERNEL__
+#include <linux/stddef.h>
 #include <linux/types.h>
 #else
 #include <stddef.h>

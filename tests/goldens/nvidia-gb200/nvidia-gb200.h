@@ -23,6 +23,7 @@
 #define VPCI_NVIDIA_GB200_H
 
 #ifdef __KERNEL__
+#include <linux/stddef.h>
 #include <linux/types.h>
 #else
 #include <stddef.h>
@@ -431,6 +432,20 @@ static inline void nvidia_gb200_write(uint8_t *state,
  */
 static inline unsigned int nvidia_gb200_difference(const uint8_t *one,
 	const uint8_t *other);
+
+/* A BAR: what a guest finds, and what becomes of its accesses. */
+struct nvidia_gb200_bar {
+	unsigned int index;	/* 0 to 5, 6 the expansion ROM */
+	unsigned int enable_bit;	/* the bit of the command register */
+	unsigned int enable;	/* NVIDIA_GB200_ENABLE_... */
+	unsigned int caching;	/* NVIDIA_GB200_CACHING_... */
+	unsigned int beyond;	/* NVIDIA_GB200_BEYOND_... */
+	uint64_t size;		/* as the guest sizes it; 0: not stated */
+	uint64_t length;	/* of the memory behind it; 0: not stated */
+};
+
+/* The BAR of this index; NULL if the function has none. */
+static inline const struct nvidia_gb200_bar *nvidia_gb200_find_bar(unsigned int index);
 
 /* The image */
 
@@ -1029,6 +1044,12 @@ static const uint8_t nvidia_gb200_compared[NVIDIA_GB200_SIZE] = {
 	/* 0x098 */ 0xff, 0xff, 0xff, 0xff, 0x00, 0x00, 0x00, 0x00,
 };
 
+static const struct nvidia_gb200_bar nvidia_gb200_bars[] = {
+	{ 0, 0x2, NVIDIA_GB200_ENABLE_ENFORCE, NVIDIA_GB200_CACHING_UNCACHED, NVIDIA_GB200_BEYOND_ONES, 0x0ULL, 0x0ULL },
+	{ 2, 0x2, NVIDIA_GB200_ENABLE_ENFORCE, NVIDIA_GB200_CACHING_UNCACHED, NVIDIA_GB200_BEYOND_ONES, 0x0ULL, 0x0ULL },
+	{ 4, 0x2, NVIDIA_GB200_ENABLE_FIRST_AFTER_RESET, NVIDIA_GB200_CACHING_WRITE_BACK, NVIDIA_GB200_BEYOND_ONES, 0x4000000000ULL, 0x2e80000000ULL },
+};
+
 /* The code */
 
 static inline uint32_t nvidia_gb200_load(const uint8_t *bytes, unsigned int size)
@@ -1100,6 +1121,16 @@ static inline unsigned int nvidia_gb200_difference(const uint8_t *one,
 		if ((one[i] ^ other[i]) & nvidia_gb200_compared[i])
 			break;
 	return i;
+}
+
+static inline const struct nvidia_gb200_bar *nvidia_gb200_find_bar(unsigned int index)
+{
+	unsigned int i;
+
+	for (i = 0; i < sizeof(nvidia_gb200_bars) / sizeof(nvidia_gb200_bars[0]); i++)
+		if (nvidia_gb200_bars[i].index == index)
+			return &nvidia_gb200_bars[i];
+	return NULL;
 }
 
 #endif /* VPCI_NVIDIA_GB200_H */

@@ -24,6 +24,7 @@
 #define VPCI_NVIDIA_GB300_REGION_H
 
 #ifdef __KERNEL__
+#include <linux/stddef.h>
 #include <linux/types.h>
 #else
 #include <stddef.h>
@@ -432,6 +433,20 @@ static inline void nvidia_gb300_region_write(uint8_t *state,
  */
 static inline unsigned int nvidia_gb300_region_difference(const uint8_t *one,
 	const uint8_t *other);
+
+/* A BAR: what a guest finds, and what becomes of its accesses. */
+struct nvidia_gb300_region_bar {
+	unsigned int index;	/* 0 to 5, 6 the expansion ROM */
+	unsigned int enable_bit;	/* the bit of the command register */
+	unsigned int enable;	/* NVIDIA_GB300_REGION_ENABLE_... */
+	unsigned int caching;	/* NVIDIA_GB300_REGION_CACHING_... */
+	unsigned int beyond;	/* NVIDIA_GB300_REGION_BEYOND_... */
+	uint64_t size;		/* as the guest sizes it; 0: not stated */
+	uint64_t length;	/* of the memory behind it; 0: not stated */
+};
+
+/* The BAR of this index; NULL if the function has none. */
+static inline const struct nvidia_gb300_region_bar *nvidia_gb300_region_find_bar(unsigned int index);
 
 /* The image */
 
@@ -1030,6 +1045,11 @@ static const uint8_t nvidia_gb300_region_compared[NVIDIA_GB300_REGION_SIZE] = {
 	/* 0x098 */ 0xff, 0xff, 0xff, 0xff, 0x00, 0x00, 0x00, 0x00,
 };
 
+static const struct nvidia_gb300_region_bar nvidia_gb300_region_bars[] = {
+	{ 0, 0x2, NVIDIA_GB300_REGION_ENABLE_ENFORCE, NVIDIA_GB300_REGION_CACHING_UNCACHED, NVIDIA_GB300_REGION_BEYOND_ONES, 0x0ULL, 0x0ULL },
+	{ 2, 0x2, NVIDIA_GB300_REGION_ENABLE_ENFORCE, NVIDIA_GB300_REGION_CACHING_UNCACHED, NVIDIA_GB300_REGION_BEYOND_ONES, 0x0ULL, 0x0ULL },
+};
+
 /* The code */
 
 static inline uint32_t nvidia_gb300_region_load(const uint8_t *bytes, unsigned int size)
@@ -1101,6 +1121,16 @@ static inline unsigned int nvidia_gb300_region_difference(const uint8_t *one,
 		if ((one[i] ^ other[i]) & nvidia_gb300_region_compared[i])
 			break;
 	return i;
+}
+
+static inline const struct nvidia_gb300_region_bar *nvidia_gb300_region_find_bar(unsigned int index)
+{
+	unsigned int i;
+
+	for (i = 0; i < sizeof(nvidia_gb300_region_bars) / sizeof(nvidia_gb300_region_bars[0]); i++)
+		if (nvidia_gb300_region_bars[i].index == index)
+			return &nvidia_gb300_region_bars[i];
+	return NULL;
 }
 
 #endif /* VPCI_NVIDIA_GB300_REGION_H */

@@ -24,6 +24,7 @@
 #define VPCI_NVIDIA_GH200_REGION_H
 
 #ifdef __KERNEL__
+#include <linux/stddef.h>
 #include <linux/types.h>
 #else
 #include <stddef.h>
@@ -663,6 +664,20 @@ static inline void nvidia_gh200_region_write(uint8_t *state,
  */
 static inline unsigned int nvidia_gh200_region_difference(const uint8_t *one,
 	const uint8_t *other);
+
+/* A BAR: what a guest finds, and what becomes of its accesses. */
+struct nvidia_gh200_region_bar {
+	unsigned int index;	/* 0 to 5, 6 the expansion ROM */
+	unsigned int enable_bit;	/* the bit of the command register */
+	unsigned int enable;	/* NVIDIA_GH200_REGION_ENABLE_... */
+	unsigned int caching;	/* NVIDIA_GH200_REGION_CACHING_... */
+	unsigned int beyond;	/* NVIDIA_GH200_REGION_BEYOND_... */
+	uint64_t size;		/* as the guest sizes it; 0: not stated */
+	uint64_t length;	/* of the memory behind it; 0: not stated */
+};
+
+/* The BAR of this index; NULL if the function has none. */
+static inline const struct nvidia_gh200_region_bar *nvidia_gh200_region_find_bar(unsigned int index);
 
 /* The image */
 
@@ -1498,6 +1513,10 @@ static const uint8_t nvidia_gh200_region_compared[NVIDIA_GH200_REGION_SIZE] = {
 	/* 0x2f0 */ 0xff, 0xff, 0xff, 0xff, 0x00, 0x00, 0x00, 0x00,
 };
 
+static const struct nvidia_gh200_region_bar nvidia_gh200_region_bars[] = {
+	{ 0, 0x2, NVIDIA_GH200_REGION_ENABLE_ENFORCE, NVIDIA_GH200_REGION_CACHING_UNCACHED, NVIDIA_GH200_REGION_BEYOND_ONES, 0x1000000ULL, 0x1000000ULL },
+};
+
 /* The code */
 
 static inline uint32_t nvidia_gh200_region_load(const uint8_t *bytes, unsigned int size)
@@ -1569,6 +1588,16 @@ static inline unsigned int nvidia_gh200_region_difference(const uint8_t *one,
 		if ((one[i] ^ other[i]) & nvidia_gh200_region_compared[i])
 			break;
 	return i;
+}
+
+static inline const struct nvidia_gh200_region_bar *nvidia_gh200_region_find_bar(unsigned int index)
+{
+	unsigned int i;
+
+	for (i = 0; i < sizeof(nvidia_gh200_region_bars) / sizeof(nvidia_gh200_region_bars[0]); i++)
+		if (nvidia_gh200_region_bars[i].index == index)
+			return &nvidia_gh200_region_bars[i];
+	return NULL;
 }
 
 #endif /* VPCI_NVIDIA_GH200_REGION_H */

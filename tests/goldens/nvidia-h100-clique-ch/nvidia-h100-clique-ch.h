@@ -23,6 +23,7 @@
 #define VPCI_NVIDIA_H100_CLIQUE_CH_H
 
 #ifdef __KERNEL__
+#include <linux/stddef.h>
 #include <linux/types.h>
 #else
 #include <stddef.h>
@@ -687,6 +688,20 @@ static inline void nvidia_h100_clique_ch_write(uint8_t *state,
  */
 static inline unsigned int nvidia_h100_clique_ch_difference(const uint8_t *one,
 	const uint8_t *other);
+
+/* A BAR: what a guest finds, and what becomes of its accesses. */
+struct nvidia_h100_clique_ch_bar {
+	unsigned int index;	/* 0 to 5, 6 the expansion ROM */
+	unsigned int enable_bit;	/* the bit of the command register */
+	unsigned int enable;	/* NVIDIA_H100_CLIQUE_CH_ENABLE_... */
+	unsigned int caching;	/* NVIDIA_H100_CLIQUE_CH_CACHING_... */
+	unsigned int beyond;	/* NVIDIA_H100_CLIQUE_CH_BEYOND_... */
+	uint64_t size;		/* as the guest sizes it; 0: not stated */
+	uint64_t length;	/* of the memory behind it; 0: not stated */
+};
+
+/* The BAR of this index; NULL if the function has none. */
+static inline const struct nvidia_h100_clique_ch_bar *nvidia_h100_clique_ch_find_bar(unsigned int index);
 
 /* The image */
 
@@ -1522,6 +1537,12 @@ static const uint8_t nvidia_h100_clique_ch_compared[NVIDIA_H100_CLIQUE_CH_SIZE] 
 	/* 0x2f0 */ 0xff, 0xff, 0xff, 0xff, 0x00, 0x00, 0x00, 0x00,
 };
 
+static const struct nvidia_h100_clique_ch_bar nvidia_h100_clique_ch_bars[] = {
+	{ 0, 0x2, NVIDIA_H100_CLIQUE_CH_ENABLE_ENFORCE, NVIDIA_H100_CLIQUE_CH_CACHING_UNCACHED, NVIDIA_H100_CLIQUE_CH_BEYOND_ONES, 0x1000000ULL, 0x1000000ULL },
+	{ 2, 0x2, NVIDIA_H100_CLIQUE_CH_ENABLE_ENFORCE, NVIDIA_H100_CLIQUE_CH_CACHING_UNCACHED, NVIDIA_H100_CLIQUE_CH_BEYOND_ONES, 0x2000000000ULL, 0x2000000000ULL },
+	{ 4, 0x2, NVIDIA_H100_CLIQUE_CH_ENABLE_ENFORCE, NVIDIA_H100_CLIQUE_CH_CACHING_UNCACHED, NVIDIA_H100_CLIQUE_CH_BEYOND_ONES, 0x2000000ULL, 0x2000000ULL },
+};
+
 /* The code */
 
 static inline uint32_t nvidia_h100_clique_ch_load(const uint8_t *bytes, unsigned int size)
@@ -1593,6 +1614,16 @@ static inline unsigned int nvidia_h100_clique_ch_difference(const uint8_t *one,
 		if ((one[i] ^ other[i]) & nvidia_h100_clique_ch_compared[i])
 			break;
 	return i;
+}
+
+static inline const struct nvidia_h100_clique_ch_bar *nvidia_h100_clique_ch_find_bar(unsigned int index)
+{
+	unsigned int i;
+
+	for (i = 0; i < sizeof(nvidia_h100_clique_ch_bars) / sizeof(nvidia_h100_clique_ch_bars[0]); i++)
+		if (nvidia_h100_clique_ch_bars[i].index == index)
+			return &nvidia_h100_clique_ch_bars[i];
+	return NULL;
 }
 
 #endif /* VPCI_NVIDIA_H100_CLIQUE_CH_H */

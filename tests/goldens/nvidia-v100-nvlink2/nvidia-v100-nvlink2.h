@@ -24,6 +24,7 @@
 #define VPCI_NVIDIA_V100_NVLINK2_H
 
 #ifdef __KERNEL__
+#include <linux/stddef.h>
 #include <linux/types.h>
 #else
 #include <stddef.h>
@@ -191,6 +192,20 @@ static inline void nvidia_v100_nvlink2_write(uint8_t *state,
 static inline unsigned int nvidia_v100_nvlink2_difference(const uint8_t *one,
 	const uint8_t *other);
 
+/* A BAR: what a guest finds, and what becomes of its accesses. */
+struct nvidia_v100_nvlink2_bar {
+	unsigned int index;	/* 0 to 5, 6 the expansion ROM */
+	unsigned int enable_bit;	/* the bit of the command register */
+	unsigned int enable;	/* NVIDIA_V100_NVLINK2_ENABLE_... */
+	unsigned int caching;	/* NVIDIA_V100_NVLINK2_CACHING_... */
+	unsigned int beyond;	/* NVIDIA_V100_NVLINK2_BEYOND_... */
+	uint64_t size;		/* as the guest sizes it; 0: not stated */
+	uint64_t length;	/* of the memory behind it; 0: not stated */
+};
+
+/* The BAR of this index; NULL if the function has none. */
+static inline const struct nvidia_v100_nvlink2_bar *nvidia_v100_nvlink2_find_bar(unsigned int index);
+
 /* The image */
 
 static const uint8_t nvidia_v100_nvlink2_value[NVIDIA_V100_NVLINK2_SIZE] = {
@@ -264,6 +279,11 @@ static const uint8_t nvidia_v100_nvlink2_compared[NVIDIA_V100_NVLINK2_SIZE] = {
 	/* 0x038 */ 0x00, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff,
 };
 
+static const struct nvidia_v100_nvlink2_bar nvidia_v100_nvlink2_bars[] = {
+	{ 0, 0x2, NVIDIA_V100_NVLINK2_ENABLE_ENFORCE, NVIDIA_V100_NVLINK2_CACHING_UNCACHED, NVIDIA_V100_NVLINK2_BEYOND_ONES, 0x1000000ULL, 0x1000000ULL },
+	{ 1, 0x2, NVIDIA_V100_NVLINK2_ENABLE_ENFORCE, NVIDIA_V100_NVLINK2_CACHING_UNCACHED, NVIDIA_V100_NVLINK2_BEYOND_ONES, 0x800000000ULL, 0x800000000ULL },
+};
+
 /* The code */
 
 static inline uint32_t nvidia_v100_nvlink2_load(const uint8_t *bytes, unsigned int size)
@@ -335,6 +355,16 @@ static inline unsigned int nvidia_v100_nvlink2_difference(const uint8_t *one,
 		if ((one[i] ^ other[i]) & nvidia_v100_nvlink2_compared[i])
 			break;
 	return i;
+}
+
+static inline const struct nvidia_v100_nvlink2_bar *nvidia_v100_nvlink2_find_bar(unsigned int index)
+{
+	unsigned int i;
+
+	for (i = 0; i < sizeof(nvidia_v100_nvlink2_bars) / sizeof(nvidia_v100_nvlink2_bars[0]); i++)
+		if (nvidia_v100_nvlink2_bars[i].index == index)
+			return &nvidia_v100_nvlink2_bars[i];
+	return NULL;
 }
 
 #endif /* VPCI_NVIDIA_V100_NVLINK2_H */

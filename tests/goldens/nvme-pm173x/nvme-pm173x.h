@@ -23,6 +23,7 @@
 #define VPCI_NVME_PM173X_H
 
 #ifdef __KERNEL__
+#include <linux/stddef.h>
 #include <linux/types.h>
 #else
 #include <stddef.h>
@@ -554,6 +555,20 @@ static inline void nvme_pm173x_write(uint8_t *state,
  */
 static inline unsigned int nvme_pm173x_difference(const uint8_t *one,
 	const uint8_t *other);
+
+/* A BAR: what a guest finds, and what becomes of its accesses. */
+struct nvme_pm173x_bar {
+	unsigned int index;	/* 0 to 5, 6 the expansion ROM */
+	unsigned int enable_bit;	/* the bit of the command register */
+	unsigned int enable;	/* NVME_PM173X_ENABLE_... */
+	unsigned int caching;	/* NVME_PM173X_CACHING_... */
+	unsigned int beyond;	/* NVME_PM173X_BEYOND_... */
+	uint64_t size;		/* as the guest sizes it; 0: not stated */
+	uint64_t length;	/* of the memory behind it; 0: not stated */
+};
+
+/* The BAR of this index; NULL if the function has none. */
+static inline const struct nvme_pm173x_bar *nvme_pm173x_find_bar(unsigned int index);
 
 /* The image */
 
@@ -1231,6 +1246,10 @@ static const uint8_t nvme_pm173x_compared[NVME_PM173X_SIZE] = {
 	/* 0x148 */ 0xff, 0xff, 0xff, 0xff, 0x00, 0x00, 0x00, 0x00,
 };
 
+static const struct nvme_pm173x_bar nvme_pm173x_bars[] = {
+	{ 0, 0x2, NVME_PM173X_ENABLE_ENFORCE, NVME_PM173X_CACHING_UNCACHED, NVME_PM173X_BEYOND_ONES, 0x8000ULL, 0x8000ULL },
+};
+
 /* The code */
 
 static inline uint32_t nvme_pm173x_load(const uint8_t *bytes, unsigned int size)
@@ -1302,6 +1321,16 @@ static inline unsigned int nvme_pm173x_difference(const uint8_t *one,
 		if ((one[i] ^ other[i]) & nvme_pm173x_compared[i])
 			break;
 	return i;
+}
+
+static inline const struct nvme_pm173x_bar *nvme_pm173x_find_bar(unsigned int index)
+{
+	unsigned int i;
+
+	for (i = 0; i < sizeof(nvme_pm173x_bars) / sizeof(nvme_pm173x_bars[0]); i++)
+		if (nvme_pm173x_bars[i].index == index)
+			return &nvme_pm173x_bars[i];
+	return NULL;
 }
 
 #endif /* VPCI_NVME_PM173X_H */

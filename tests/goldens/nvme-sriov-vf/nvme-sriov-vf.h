@@ -23,6 +23,7 @@
 #define VPCI_NVME_SRIOV_VF_H
 
 #ifdef __KERNEL__
+#include <linux/stddef.h>
 #include <linux/types.h>
 #else
 #include <stddef.h>
@@ -419,6 +420,20 @@ static inline void nvme_sriov_vf_write(uint8_t *state,
  */
 static inline unsigned int nvme_sriov_vf_difference(const uint8_t *one,
 	const uint8_t *other);
+
+/* A BAR: what a guest finds, and what becomes of its accesses. */
+struct nvme_sriov_vf_bar {
+	unsigned int index;	/* 0 to 5, 6 the expansion ROM */
+	unsigned int enable_bit;	/* the bit of the command register */
+	unsigned int enable;	/* NVME_SRIOV_VF_ENABLE_... */
+	unsigned int caching;	/* NVME_SRIOV_VF_CACHING_... */
+	unsigned int beyond;	/* NVME_SRIOV_VF_BEYOND_... */
+	uint64_t size;		/* as the guest sizes it; 0: not stated */
+	uint64_t length;	/* of the memory behind it; 0: not stated */
+};
+
+/* The BAR of this index; NULL if the function has none. */
+static inline const struct nvme_sriov_vf_bar *nvme_sriov_vf_find_bar(unsigned int index);
 
 /* The image */
 
@@ -1044,6 +1059,10 @@ static const uint8_t nvme_sriov_vf_compared[NVME_SRIOV_VF_SIZE] = {
 	/* 0x0b8 */ 0xff, 0xff, 0xff, 0xff, 0x00, 0x00, 0x00, 0x00,
 };
 
+static const struct nvme_sriov_vf_bar nvme_sriov_vf_bars[] = {
+	{ 0, 0x2, NVME_SRIOV_VF_ENABLE_ENFORCE, NVME_SRIOV_VF_CACHING_UNCACHED, NVME_SRIOV_VF_BEYOND_ONES, 0x4000ULL, 0x4000ULL },
+};
+
 /* The code */
 
 static inline uint32_t nvme_sriov_vf_load(const uint8_t *bytes, unsigned int size)
@@ -1115,6 +1134,16 @@ static inline unsigned int nvme_sriov_vf_difference(const uint8_t *one,
 		if ((one[i] ^ other[i]) & nvme_sriov_vf_compared[i])
 			break;
 	return i;
+}
+
+static inline const struct nvme_sriov_vf_bar *nvme_sriov_vf_find_bar(unsigned int index)
+{
+	unsigned int i;
+
+	for (i = 0; i < sizeof(nvme_sriov_vf_bars) / sizeof(nvme_sriov_vf_bars[0]); i++)
+		if (nvme_sriov_vf_bars[i].index == index)
+			return &nvme_sriov_vf_bars[i];
+	return NULL;
 }
 
 #endif /* VPCI_NVME_SRIOV_VF_H */

@@ -23,6 +23,7 @@
 #define VPCI_PEX890XX_PORT_H
 
 #ifdef __KERNEL__
+#include <linux/stddef.h>
 #include <linux/types.h>
 #else
 #include <stddef.h>

@@ -23,6 +23,7 @@
 #define VPCI_VIRTIO_NET_VF_MODERN_H
 
 #ifdef __KERNEL__
+#include <linux/stddef.h>
 #include <linux/types.h>
 #else
 #include <stddef.h>
@@ -410,6 +411,20 @@ static inline void virtio_net_vf_modern_write(uint8_t *state,
  */
 static inline unsigned int virtio_net_vf_modern_difference(const uint8_t *one,
 	const uint8_t *other);
+
+/* A BAR: what a guest finds, and what becomes of its accesses. */
+struct virtio_net_vf_modern_bar {
+	unsigned int index;	/* 0 to 5, 6 the expansion ROM */
+	unsigned int enable_bit;	/* the bit of the command register */
+	unsigned int enable;	/* VIRTIO_NET_VF_MODERN_ENABLE_... */
+	unsigned int caching;	/* VIRTIO_NET_VF_MODERN_CACHING_... */
+	unsigned int beyond;	/* VIRTIO_NET_VF_MODERN_BEYOND_... */
+	uint64_t size;		/* as the guest sizes it; 0: not stated */
+	uint64_t length;	/* of the memory behind it; 0: not stated */
+};
+
+/* The BAR of this index; NULL if the function has none. */
+static inline const struct virtio_net_vf_modern_bar *virtio_net_vf_modern_find_bar(unsigned int index);
 
 /* The image */
 
@@ -1042,6 +1057,10 @@ static const uint8_t virtio_net_vf_modern_compared[VIRTIO_NET_VF_MODERN_SIZE] = 
 	/* 0x0d0 */ 0xff, 0xff, 0xff, 0xff, 0x00, 0x00, 0x00, 0x00,
 };
 
+static const struct virtio_net_vf_modern_bar virtio_net_vf_modern_bars[] = {
+	{ 2, 0x2, VIRTIO_NET_VF_MODERN_ENABLE_ENFORCE, VIRTIO_NET_VF_MODERN_CACHING_UNCACHED, VIRTIO_NET_VF_MODERN_BEYOND_ONES, 0x8000ULL, 0x8000ULL },
+};
+
 /* The code */
 
 static inline uint32_t virtio_net_vf_modern_load(const uint8_t *bytes, unsigned int size)
@@ -1113,6 +1132,16 @@ static inline unsigned int virtio_net_vf_modern_difference(const uint8_t *one,
 		if ((one[i] ^ other[i]) & virtio_net_vf_modern_compared[i])
 			break;
 	return i;
+}
+
+static inline const struct virtio_net_vf_modern_bar *virtio_net_vf_modern_find_bar(unsigned int index)
+{
+	unsigned int i;
+
+	for (i = 0; i < sizeof(virtio_net_vf_modern_bars) / sizeof(virtio_net_vf_modern_bars[0]); i++)
+		if (virtio_net_vf_modern_bars[i].index == index)
+			return &virtio_net_vf_modern_bars[i];
+	return NULL;
 }
 
 #endif /* VPCI_VIRTIO_NET_VF_MODERN_H */

@@ -24,6 +24,7 @@
 #define VPCI_VIRTIO_NET_VF_TRANSITIONAL_H
 
 #ifdef __KERNEL__
+#include <linux/stddef.h>
 #include <linux/types.h>
 #else
 #include <stddef.h>
@@ -418,6 +419,20 @@ static inline void virtio_net_vf_transitional_write(uint8_t *state,
  */
 static inline unsigned int virtio_net_vf_transitional_difference(const uint8_t *one,
 	const uint8_t *other);
+
+/* A BAR: what a guest finds, and what becomes of its accesses. */
+struct virtio_net_vf_transitional_bar {
+	unsigned int index;	/* 0 to 5, 6 the expansion ROM */
+	unsigned int enable_bit;	/* the bit of the command register */
+	unsigned int enable;	/* VIRTIO_NET_VF_TRANSITIONAL_ENABLE_... */
+	unsigned int caching;	/* VIRTIO_NET_VF_TRANSITIONAL_CACHING_... */
+	unsigned int beyond;	/* VIRTIO_NET_VF_TRANSITIONAL_BEYOND_... */
+	uint64_t size;		/* as the guest sizes it; 0: not stated */
+	uint64_t length;	/* of the memory behind it; 0: not stated */
+};
+
+/* The BAR of this index; NULL if the function has none. */
+static inline const struct virtio_net_vf_transitional_bar *virtio_net_vf_transitional_find_bar(unsigned int index);
 
 /* The image */
 
@@ -1050,6 +1065,11 @@ static const uint8_t virtio_net_vf_transitional_compared[VIRTIO_NET_VF_TRANSITIO
 	/* 0x0d0 */ 0xff, 0xff, 0xff, 0xff, 0x00, 0x00, 0x00, 0x00,
 };
 
+static const struct virtio_net_vf_transitional_bar virtio_net_vf_transitional_bars[] = {
+	{ 0, 0x1, VIRTIO_NET_VF_TRANSITIONAL_ENABLE_ENFORCE, VIRTIO_NET_VF_TRANSITIONAL_CACHING_UNCACHED, VIRTIO_NET_VF_TRANSITIONAL_BEYOND_ONES, 0x20ULL, 0x20ULL },
+	{ 2, 0x2, VIRTIO_NET_VF_TRANSITIONAL_ENABLE_ENFORCE, VIRTIO_NET_VF_TRANSITIONAL_CACHING_UNCACHED, VIRTIO_NET_VF_TRANSITIONAL_BEYOND_ONES, 0x8000ULL, 0x8000ULL },
+};
+
 /* The code */
 
 static inline uint32_t virtio_net_vf_transitional_load(const uint8_t *bytes, unsigned int size)
@@ -1121,6 +1141,16 @@ static inline unsigned int virtio_net_vf_transitional_difference(const uint8_t *
 		if ((one[i] ^ other[i]) & virtio_net_vf_transitional_compared[i])
 			break;
 	return i;
+}
+
+static inline const struct virtio_net_vf_transitional_bar *virtio_net_vf_transitional_find_bar(unsigned int index)
+{
+	unsigned int i;
+
+	for (i = 0; i < sizeof(virtio_net_vf_transitional_bars) / sizeof(virtio_net_vf_transitional_bars[0]); i++)
+		if (virtio_net_vf_transitional_bars[i].index == index)
+			return &virtio_net_vf_transitional_bars[i];
+	return NULL;
 }
 
 #endif /* VPCI_VIRTIO_NET_VF_TRANSITIONAL_H */
