@@ -108,6 +108,9 @@ def _vmm(layout: MachineLayout, tree: Node, report: Report) -> None:
         report.add(
             "VPCI1967", tree.span_of("vmm", "type"), f"{layout.vmm.name} has no machine types", help="leave it out"
         )
+    if layout.vmm.name == QEMU and _type_release(layout) > _release(layout.vmm.release):
+        message = f"QEMU {layout.vmm.release} has no machine type of version {layout.vmm.type_release}"
+        report.add("VPCI1967", tree.span_of("vmm", "type_release"), message, help=f"type_release: {layout.vmm.release}")
     if layout.vmm.name != QEMU and layout.vmm.initiator_ids == "ascending":
         message = f"{layout.vmm.name} has no ids of generic initiators"
         report.add("VPCI1967", tree.span_of("vmm", "initiator_ids"), message, help="leave it out")

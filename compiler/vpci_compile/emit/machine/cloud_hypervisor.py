@@ -16,6 +16,8 @@ from ..qemu import script_lines
 from . import apertures, limits
 from .qemu import runs
 
+_PLACES = (52, 0)  # pci_device_id
+_MOST_CLIQUES = 15  # NVIDIA's field has four bits; the VMM takes more, and spoils its neighbours
 _INITIATORS = (54, 0)  # up to v53 the handle in SRAT names another function (#8766)
 
 
@@ -33,6 +35,11 @@ def check(system: System, options: Options, report: Report) -> None:
         if one.function.guest.function:
             message = f"{one.name}: cloud-hypervisor has function 0 of a slot alone"
             report.add("VPCI1966", one.origin, message)
+        if own < _PLACES:
+            message = f"{one.name}: cloud-hypervisor has no option for a guest address before 52.0"
+            report.add("VPCI1966", one.origin, message)
+        if (clique := limits.clique_of(one)) is not None and clique > _MOST_CLIQUES:
+            report.add("VPCI1966", one.origin, f"{one.name}: cliques go up to {_MOST_CLIQUES}")
     if not apertures.plan(system).fits:
         message = "the BARs of its functions have no room in the windows of cloud-hypervisor's PCI segments"
         help_ = "segment: another one, for some of the devices"

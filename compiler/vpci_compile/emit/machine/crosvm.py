@@ -21,6 +21,8 @@ def check(system: System, options: Options, report: Report) -> None:
     machine = system.machine
     if len(machine.nodes) > 1 or machine.hmat or machine.initiators:
         report.add("VPCI1966", system.origins["nodes"], "crosvm makes no NUMA nodes, and where its RAM is is not known")
+    if max(system.processors._replace(cores=1)) > 1:
+        report.add("VPCI1966", system.origins["processor"], "crosvm has processors of one socket, without threads")
     for one in system.devices:
         if one.function.guest.segment:
             report.add("VPCI1966", one.origin, f"{one.name}: crosvm has segment 0 only")

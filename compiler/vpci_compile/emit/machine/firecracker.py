@@ -23,6 +23,9 @@ def check(system: System, options: Options, report: Report) -> None:
     machine = system.machine
     if len(machine.nodes) > 1 or machine.hmat or machine.initiators:
         report.add("VPCI1966", system.origins["nodes"], "firecracker has no NUMA: it takes no SRAT, SLIT or HMAT")
+    if max(system.processors._replace(cores=1)) > 1:
+        message = "firecracker has processors of one socket, of threads the host's own number (smt)"
+        report.add("VPCI1966", system.origins["processor"], message)
     if len(machine.cpus) > _MOST_CPUS:
         report.add("VPCI1966", system.origins["cpus"], f"firecracker has {_MOST_CPUS} processors at most")
     if options.huge_pages not in (0, _HUGE_PAGE):

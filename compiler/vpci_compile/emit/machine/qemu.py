@@ -37,7 +37,6 @@ _POLICY = ("none", "write-back", "write-through")
 _PARTS = ("sockets", "cores", "threads")
 VENDORS = {"intel": "GenuineIntel", "amd": "AuthenticAMD"}
 """What CPUID says of who made a processor."""
-_SINCE = {"machine": (10, 0), "smmuv3": (11, 0), "generic-port": (9, 2), "initiator": (9, 2), "vfio-user": (10, 1)}
 
 
 def check(system: System, options: Options, report: Report) -> None:
@@ -56,31 +55,43 @@ def check(system: System, options: Options, report: Report) -> None:
     limit = facts().nodes
     if len(machine.nodes) > limit:
         report.add("VPCI1966", system.origins["nodes"], f"{len(machine.nodes)} NUMA nodes: QEMU has at most {limit}")
-    needs = [
-        ("generic initiators", machine.initiators, _SINCE["initiator"], "devices"),
-        ("functions behind a socket", options.sockets, _SINCE["vfio-user"], "devices"),
-        ("generic ports", machine.ports, _SINCE["generic-port"], "generic_ports"),
-        (
-            "a vIOMMU in the host's hardware",
-            [bus for bus in system.buses if bus.viommu is not None and bus.viommu.accel],
-            _SINCE["smmuv3"],
-            "buses",
-        ),
-        (
-            f"a 64-bit window of {system.pci_hole:#x} bytes",
-            machine.vmm.machine == "virt" and system.pci_hole > _LEAST_WINDOW,
-            _SINCE["machine"],
-            "ports",
-        ),
-    ]
-    for what, there, since, key in needs:
-        if there and own < since:
+    for since, what, key in _needs(system, options):
+        if own < since:
             message = f"QEMU {release(own)} cannot make {what}: that needs QEMU {release(since)} or newer"
             report.add("VPCI1966", system.origins.get(key, system.origin), message)
     _vendor(system, report)
     if machine.vmm.machine == "pc" and (system.ports or system.buses):
         message = "the machine type pc has no PCI Express: no root port and no expander of it"
         report.add("VPCI1966", system.origins.get("ports", system.origin), message, help="vmm: {type: q35}")
+
+
+def _needs(system: System, options: Options) -> Iterator[tuple[tuple[int, int], str, str]]:
+    """(The first QEMU that has it, what, the key of the layout)."""
+    known, machine = facts().machines, system.machine
+    smmus = [bus.viommu for bus in system.buses if bus.viommu is not None]
+    there = {
+        "json": ("a device that is told in JSON", "", True),
+        "iommufd": ("functions of the host's, through iommufd", "devices", set(options.sockets) < _names(system)),
+        "vfio-user": ("functions behind a socket", "devices", options.sockets),
+        "generic-initiator": ("generic initiators", "devices", machine.initiators),
+        "generic-port": ("generic ports", "generic_ports", machine.ports),
+        "highmem-mmio-size": (
+            f"a 64-bit window of {system.pci_hole:#x} bytes",
+            "ports",
+            machine.vmm.machine == "virt" and system.pci_hole > _LEAST_WINDOW,
+        ),
+        "smmuv3-device": ("an SMMUv3 for a bus", "buses", smmus),
+        "smmuv3-accel": ("a vIOMMU in the host's hardware", "buses", [one for one in smmus if one.accel]),
+        "intel-first-stage": ("a vIOMMU in the host's hardware", "viommu", system.viommu and system.viommu.accel),
+        "intel-pasid": ("a vIOMMU with PASID", "viommu", system.viommu and system.viommu.pasid_bits),
+    }
+    for name, (what, key, is_there) in there.items():
+        if is_there:
+            yield known[name], what, key
+
+
+def _names(system: System) -> set[str]:
+    return {one.name for one in system.devices}
 
 
 def _vendor(system: System, report: Report) -> None:

@@ -28,12 +28,15 @@ class Hide:
 
 @dataclass(frozen=True, slots=True)
 class Qemu:
-    """QEMU's vfio-pci; `since` by option, `overrides` from a layout's id to an option, `rewrites` by (place, type)."""
+    """QEMU's vfio-pci; `since` by option, `machines` the same by part of a machine, `overrides` from a layout's id to an
+    option, `rewrites` by (place, type).
+    """
 
     executed: tuple[Version, ...]
     oldest: Version
     newest: Version
     since: Mapping[str, Version]
+    machines: Mapping[str, Version]
     overrides: Mapping[str, str]
     hides: tuple[Hide, ...]
     types: tuple[int, ...]
@@ -88,6 +91,7 @@ def qemu() -> Qemu:
         oldest=_version(plain["releases"]["oldest"]),
         newest=_version(plain["releases"]["newest"]),
         since={name: _version(text) for name, text in plain["since"].items()},
+        machines={name: _version(text) for name, text in plain["machines"].items()},
         overrides=plain["overrides"],
         hides=tuple(hides),
         types=tuple(plain["types"]),
