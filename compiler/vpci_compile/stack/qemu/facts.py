@@ -28,8 +28,8 @@ class Hide:
 
 @dataclass(frozen=True, slots=True)
 class Qemu:
-    """QEMU's vfio-pci; `since` by option, `machines` the same by part of a machine, `overrides` from a layout's id to an
-    option, `rewrites` by (place, type).
+    """QEMU's vfio-pci; `since` by option, `machines` the same by part of a machine, `overrides` from a layout's id to
+    an option, `rewrites` by (place, type).
     """
 
     executed: tuple[Version, ...]
