@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .app import FormatOption, _Command, app
+from .app import Command, FormatOption, app
 from .outcome import NO, Format, State, complain, say, tell
 
 if TYPE_CHECKING:  # imported by the commands: the others start faster without
@@ -50,7 +50,7 @@ NodesOption = Annotated[
 ]
 
 
-@acpi.command(cls=_Command, short_help="Write a table as YAML.")
+@acpi.command(cls=Command, short_help="Write a table as YAML.")
 def decode(
     table: TableArgument,
     output: Annotated[
@@ -78,7 +78,7 @@ def decode(
         tell(f"{output}")
 
 
-@acpi.command(cls=_Command, short_help="Make the table that a YAML file describes.")
+@acpi.command(cls=Command, short_help="Make the table that a YAML file describes.")
 def build(
     table: TableArgument,
     output: Annotated[
@@ -112,7 +112,7 @@ def build(
         say(why)
 
 
-@acpi.command(cls=_Command, short_help="Say what a guest's Linux will make of tables.")
+@acpi.command(cls=Command, short_help="Say what a guest's Linux will make of tables.")
 def lint(
     tables: TablesArgument,
     guest: GuestOption = Processors.X86_64,
@@ -148,7 +148,7 @@ def lint(
         say("fine")
 
 
-@acpi.command(cls=_Command, short_help="Compare two tables.")
+@acpi.command(cls=Command, short_help="Compare two tables.")
 def diff(
     left: TableArgument,
     right: Annotated[Path, typer.Argument(metavar="RIGHT", help="The other one.", readable=False)],
@@ -166,7 +166,7 @@ def diff(
     raise typer.Exit(NO if text else 0)
 
 
-@acpi.command("nodes", cls=_Command, short_help="Print the NUMA nodes that a guest will have.")
+@acpi.command("nodes", cls=Command, short_help="Print the NUMA nodes that a guest will have.")
 def nodes_(tables: TablesArgument, guest: GuestOption = Processors.X86_64, nodes: NodesOption = None) -> None:
     """Print which NUMA node of a guest's Linux is which proximity domain, what it has, and how far nodes are.
 

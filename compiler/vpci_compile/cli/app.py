@@ -35,20 +35,22 @@ Exit status: 0 fine, 1 the answer is no, 2 wrong usage, 70 a fault of ours.""",
 )
 
 
-class _Command(TyperCommand):
+class Command(TyperCommand):
     """A command whose usage line has its arguments without braces, and that takes no empty argument."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Refuse an empty argument."""
         if "" in args:  # as a path it would be the working folder
             raise typer.BadParameter("an argument is empty; is a variable of the shell not set?")
         return super().parse_args(ctx, args)
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """The words behind the program's name."""
         return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
 
 
-_CAPTURE = "a capture file, lspci -xxxx text, a sysfs device folder, or raw bytes"
-_FUNCTION = f"A layout, or a capture: {_CAPTURE}."
+CAPTURE = "a capture file, lspci -xxxx text, a sysfs device folder, or raw bytes"
+FUNCTION = f"A layout, or a capture: {CAPTURE}."
 LayoutArgument = Annotated[
     Path,
     typer.Argument(
@@ -128,7 +130,8 @@ def refuse(context: typer.Context, why: str, *names: str) -> None:
             raise typer.BadParameter(why, param_hint=parameter.opts[0])
 
 
-def _load(path: Path, slot: str | None, option: str) -> Compiled:
+def load(path: Path, slot: str | None, option: str) -> Compiled:
+    """`api.load`; a slot of a layout, given by `option`, is wrong usage."""
     from .. import api
 
     if slot is not None and api.is_layout(path):
@@ -136,7 +139,8 @@ def _load(path: Path, slot: str | None, option: str) -> Compiled:
     return api.load(path, slot)
 
 
-def _bdf(text: str, option: str) -> tuple[int, int, int, int]:
+def bdf(text: str, option: str) -> tuple[int, int, int, int]:
+    """Segment, bus, device and function of an address, given by `option`."""
     match = re.fullmatch(r"(?:([0-9a-fA-F]{4}):)?([0-9a-fA-F]{2}):([01][0-9a-fA-F])\.([0-7])", text)
     if not match:
         raise typer.BadParameter(f"'{text}' is not a PCI address; write 0000:3d:00.0", param_hint=option)
@@ -144,12 +148,12 @@ def _bdf(text: str, option: str) -> tuple[int, int, int, int]:
     return segment, bus, device, function
 
 
-def _address(text: str, option: str) -> str:
+def address_of(text: str, option: str) -> str:
     """A host's address: its domain can have more than four digits (Intel VMD, Hyper-V)."""
     wide, _, rest = text.partition(":")
     if re.fullmatch(r"[0-9a-fA-F]{5,8}", wide):
-        return f"{wide.lower()}:{_address(rest, option).partition(':')[2]}"
-    segment, bus, device, function = _bdf(text, option)
+        return f"{wide.lower()}:{address_of(rest, option).partition(':')[2]}"
+    segment, bus, device, function = bdf(text, option)
     return f"{segment:04x}:{bus:02x}:{device:02x}.{function}"
 
 

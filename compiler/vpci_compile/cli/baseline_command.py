@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from .app import FormatOption, OptionsOption, PlaceOption, SlotOption, Where, _Command, app, options_of
+from .app import Command, FormatOption, OptionsOption, PlaceOption, SlotOption, Where, app, options_of
 from .outcome import NO, Format, State, complain, note, say, tell
 from .stack_commands import StackOption
 
 
-@app.command(cls=_Command, short_help="Write the layout that many hosts can all present.")
+@app.command(cls=Command, short_help="Write the layout that many hosts can all present.")
 def baseline(
     inputs: Annotated[
         list[Path],

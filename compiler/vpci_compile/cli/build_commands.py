@@ -10,16 +10,16 @@ from typing import Annotated
 import typer
 
 from .app import (
-    _CAPTURE,
+    CAPTURE,
+    Command,
     FormatOption,
     LayoutArgument,
     OptionsOption,
     QemuOption,
     SlotOption,
-    _address,
-    _bdf,
-    _Command,
+    address_of,
     app,
+    bdf,
     options_of,
     refuse,
 )
@@ -43,7 +43,7 @@ class Orchestrator(StrEnum):
     NOVA = "nova"
 
 
-@app.command(cls=_Command, short_help="Compile a layout and write all of its outputs, or none.")
+@app.command(cls=Command, short_help="Compile a layout and write all of its outputs, or none.")
 def build(
     context: typer.Context,
     layout: LayoutArgument,
@@ -137,8 +137,8 @@ def build(
         built = api.build(
             layout,
             output,
-            Options(_address(host_address, "--host-address"), _version(qemu_version)),
-            guest_address=None if guest_address is None else _bdf(guest_address, "--guest-address"),
+            Options(address_of(host_address, "--host-address"), _version(qemu_version)),
+            guest_address=None if guest_address is None else bdf(guest_address, "--guest-address"),
             first_node=first_node,
             host=wanted,
         )
@@ -157,7 +157,7 @@ def build(
         say(f"contract {built.function.digest}")
 
 
-@app.command(cls=_Command, short_help="Check a layout and write nothing.")
+@app.command(cls=Command, short_help="Check a layout and write nothing.")
 def check(
     context: typer.Context,
     layout: LayoutArgument,
@@ -189,9 +189,9 @@ def check(
         tell(f"{layout}: fine, contract {compiled.function.digest}")
 
 
-@app.command("import", cls=_Command, short_help="Write the layout that describes a captured function.")
+@app.command("import", cls=Command, short_help="Write the layout that describes a captured function.")
 def import_(
-    capture: Annotated[Path, typer.Argument(metavar="CAPTURE", help=f"A real device: {_CAPTURE}.", readable=False)],
+    capture: Annotated[Path, typer.Argument(metavar="CAPTURE", help=f"A real device: {CAPTURE}.", readable=False)],
     slot: SlotOption = None,
     output: Annotated[
         Path | None,

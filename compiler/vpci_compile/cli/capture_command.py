@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from .app import _Command, app
+from .app import Command, app
 from .outcome import NO, complain, say, tell
 
 
-@app.command(cls=_Command, short_help="Collect functions of this host in one file.")
+@app.command(cls=Command, short_help="Collect functions of this host in one file.")
 def capture(
     slots: Annotated[
         list[str] | None, typer.Argument(metavar="BDF...", help="Functions of this host: 3d:00.0, 0000:3d:00.1.")

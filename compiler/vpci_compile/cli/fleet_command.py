@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..diagnostics import printable
-from .app import OptionsOption, PlaceOption, Where, _Command, app, options_of
+from .app import Command, OptionsOption, PlaceOption, Where, app, options_of
 from .outcome import NO, colours, complain, say
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class Output(StrEnum):
     CSV = "csv"
 
 
-@app.command(cls=_Command, short_help="Say which functions of many hosts can migrate where.")
+@app.command(cls=Command, short_help="Say which functions of many hosts can migrate where.")
 def fleet(
     paths: Annotated[
         list[str],

@@ -8,14 +8,14 @@ from typing import Annotated
 
 import typer
 
-from .app import _CAPTURE, FormatOption, _Command, app
+from .app import CAPTURE, Command, FormatOption, app
 from .outcome import NO, Format, State, complain, say
 
 layouts = typer.Typer(help="What the libraries hold: list it, search it, show one layout.", no_args_is_help=True)
 app.add_typer(layouts, name="layouts", rich_help_panel=None)
 
 
-@layouts.command("list", cls=_Command, short_help="List the layouts of all libraries.")
+@layouts.command("list", cls=Command, short_help="List the layouts of all libraries.")
 def list_(
     of: Annotated[
         str | None,
@@ -49,7 +49,7 @@ def list_(
     raise typer.Exit(0 if found.entries and not found.diagnostics else NO)
 
 
-@layouts.command("show", cls=_Command, short_help="Show what a layout is, and its sources.")
+@layouts.command("show", cls=Command, short_help="Show what a layout is, and its sources.")
 def show_layout(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A layout of a library: nvidia/gh200, nvidia/gh200@1.")],
 ) -> None:
@@ -78,11 +78,11 @@ def _no_sarif(chosen: Format) -> None:
         raise typer.BadParameter("text or json", param_hint="--format")
 
 
-@app.command(cls=_Command, short_help="Say which ranges of captured configuration spaces are free.")
+@app.command(cls=Command, short_help="Say which ranges of captured configuration spaces are free.")
 def free(
     captures: Annotated[
         list[Path],
-        typer.Argument(metavar="CAPTURE...", help=f"Real devices of one model: {_CAPTURE}.", readable=False),
+        typer.Argument(metavar="CAPTURE...", help=f"Real devices of one model: {CAPTURE}.", readable=False),
     ],
     slot: Annotated[
         list[str] | None,

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
-from .app import _FUNCTION, SlotOption, _Command, _load, app
+from .app import FUNCTION, Command, SlotOption, app, load
 from .outcome import NO, complain, say
 
 if TYPE_CHECKING:  # imported by the commands: the others start faster without
     from ..live import Server
 
-FunctionArgument = Annotated[Path, typer.Argument(metavar="FUNCTION", help=_FUNCTION)]
+FunctionArgument = Annotated[Path, typer.Argument(metavar="FUNCTION", help=FUNCTION)]
 
 
 class Where(StrEnum):
@@ -35,7 +35,7 @@ class Machine(StrEnum):
     VIRT = "virt"
 
 
-@app.command(cls=_Command, short_help="Serve a function to a VMM over vfio-user.")
+@app.command(cls=Command, short_help="Serve a function to a VMM over vfio-user.")
 def serve(
     function: FunctionArgument,
     socket: Annotated[Path, typer.Option("--socket", metavar="PATH", help="Where the unix socket goes.")],
@@ -59,7 +59,7 @@ def serve(
     """
     from .. import live
 
-    compiled = _load(function, slot, "--slot")
+    compiled = load(function, slot, "--slot")
     complain(compiled.diagnostics)
     with ExitStack() as stack:
         lines = _Lines(trace, stack)
@@ -122,7 +122,7 @@ def _unwind_on_sigterm() -> None:
     signal.signal(signal.SIGTERM, unwind)
 
 
-@app.command(cls=_Command, short_help="Compare what a guest of a real QEMU sees with the image.")
+@app.command(cls=Command, short_help="Compare what a guest of a real QEMU sees with the image.")
 def verify(
     function: FunctionArgument,
     slot: SlotOption = None,
@@ -165,7 +165,7 @@ def verify(
         raise typer.BadParameter("there is no guest without --guest", param_hint="--kernel" if kernel else "--iommu")
     if iommu and machine is not Machine.Q35:
         raise typer.BadParameter("only q35 has an IOMMU that QEMU's vfio-user-pci works with", param_hint="--iommu")
-    compiled = _load(function, slot, "--slot")
+    compiled = load(function, slot, "--slot")
     complain(compiled.diagnostics)
     function_ = compiled.function
     where = live.default_place(function_) if place is None else live.Place(place.value)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from .app import _address, refuse
+from .app import address_of, refuse
 from .outcome import Format, State, complain, say, tell
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def build_machine(layout: Path, output: Path, host_devices: Sequence[str], optio
         if address.startswith("/"):
             sockets[name] = address
         else:
-            addresses[name] = _address(address, "--host-device")
+            addresses[name] = address_of(address, "--host-device")
     try:
         built = api.build_machine(layout, output, options._replace(host_devices=addresses, sockets=sockets))
     except ValueError as error:

@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from .app import _Command, app
+from .app import Command, app
 from .outcome import say, tell
 
 
-@app.command(cls=_Command, short_help="Ask a QEMU what a migration of its own devices must have.")
+@app.command(cls=Command, short_help="Ask a QEMU what a migration of its own devices must have.")
 def probe(
     device: Annotated[
         list[str],

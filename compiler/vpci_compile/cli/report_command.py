@@ -7,9 +7,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .app import _FUNCTION, OptionsOption, PlaceOption, SlotOption, Where, _Command, app, options_of, refuse
-from .diff_command import _accepted, _side, machines, unread
+from .app import Command, OptionsOption, PlaceOption, SlotOption, Where, app, options_of, refuse
 from .outcome import complain, tell
+from .two_sides import (
+    DstOptionsOption,
+    DstSlotOption,
+    DstStackOption,
+    IgnoreOption,
+    PolicyOption,
+    SourceArgument,
+    Typed,
+    accepted,
+    are_machines,
+    both,
+)
 
 if TYPE_CHECKING:
     from ..api import Page
@@ -20,15 +31,10 @@ _OF_CAPTURES = ("slot", "dst_slot", "stack", "dst_stack", "place", "option", "ds
 """Options that are of captures, and say nothing of a machine's layout."""
 
 
-@app.command(cls=_Command, short_help="Write a page about a function, a machine, or a migration.")
+@app.command(cls=Command, short_help="Write a page about a function, a machine, or a migration.")
 def report(
     context: typer.Context,
-    source: Annotated[
-        Path,
-        typer.Argument(
-            metavar="SRC", help=f"{_FUNCTION[:-1]}; or what build or predict wrote (.json).", readable=False
-        ),
-    ],
+    source: SourceArgument,
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FILE", help="Where to write it (.html).", readable=False)
     ],
@@ -37,22 +43,16 @@ def report(
         typer.Argument(metavar="[DST]", help="The other side: the page is then the answer of diff.", readable=False),
     ] = None,
     slot: SlotOption = None,
-    dst_slot: Annotated[str | None, typer.Option(metavar="BDF", help="Which function of the capture DST.")] = None,
+    dst_slot: DstSlotOption = None,
     stack: Annotated[
         str, typer.Option("--stack", metavar="S", help="Kernel and VMM below which a capture is seen.")
     ] = "",
-    dst_stack: Annotated[str, typer.Option(metavar="S", help="Those of the destination, if others.")] = "",
+    dst_stack: DstStackOption = "",
     place: PlaceOption = Where.PORT,
     option: OptionsOption = None,
-    dst_option: Annotated[
-        list[str] | None, typer.Option(metavar="K=V", help="Another value of an option on the destination.")
-    ] = None,
-    ignore: Annotated[
-        list[str] | None, typer.Option(metavar="FIELD", help="A field that may differ: pcie.lnksta, or pcie.")
-    ] = None,
-    policy: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A file that says what may differ, and why.", readable=False)
-    ] = None,
+    dst_option: DstOptionsOption = None,
+    ignore: IgnoreOption = None,
+    policy: PolicyOption = None,
 ) -> None:
     """Write one HTML file that needs nothing but itself: map, BARs, every byte and register of a function; or topology,
     windows, nodes, distances and tables of a machine.
@@ -71,17 +71,15 @@ def report(
 
     if destination is None:
         page = _of_one(context, source, slot, stack, place, option)
-    elif machines(source, destination):
+    elif are_machines(source, destination):
         refuse(context, "both sides are machine layouts, which say it themselves", *_OF_CAPTURES)
-        page = api.report_of_machines(source, destination, _accepted(ignore, policy))
+        page = api.report_of_machines(source, destination, accepted(ignore, policy))
     else:
-        words = options_of(option)
-        ours = _side(source, slot, "--slot", api.Below(stack, place.value, words))
-        others = api.Below(dst_stack or stack, place.value, {**words, **options_of(dst_option, "--dst-option")})
-        theirs = _side(destination, dst_slot, "--dst-slot", others)
-        unread(context, ours, theirs)
+        below = api.Below(stack, place.value, options_of(option))
+        ends = Typed(source, slot, "--slot"), Typed(destination, dst_slot, "--dst-slot")
+        ours, theirs = both(context, *ends, below, dst_stack, dst_option)
         try:
-            page = api.report_of_migration(ours, theirs, _accepted(ignore, policy))
+            page = api.report_of_migration(ours, theirs, accepted(ignore, policy))
         except ValueError as error:
             raise typer.BadParameter(str(error), param_hint="SRC, DST") from None
     complain(page.diagnostics)

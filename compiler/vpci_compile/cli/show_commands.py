@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .app import (
-    _FUNCTION,
+    FUNCTION,
     BelowOption,
+    Command,
     OptionsOption,
     PlaceOption,
     SlotOption,
     Where,
-    _Command,
-    _load,
     app,
+    load,
     options_of,
     refuse,
 )
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from ..stack import Change
 
 
-@app.command(cls=_Command, short_help="Draw the configuration space of a layout or a capture.")
+@app.command(cls=Command, short_help="Draw the configuration space of a layout or a capture.")
 def show(
     context: typer.Context,
-    function: Annotated[Path, typer.Argument(metavar="FUNCTION", help=_FUNCTION, readable=False)],
+    function: Annotated[Path, typer.Argument(metavar="FUNCTION", help=FUNCTION, readable=False)],
     slot: SlotOption = None,
     stack: BelowOption = None,
     place: PlaceOption = Where.PORT,
@@ -71,7 +71,7 @@ def show(
     tell(f"{svg}")
 
 
-@app.command(cls=_Command, short_help="Explain one byte of a function, or an error code.")
+@app.command(cls=Command, short_help="Explain one byte of a function, or an error code.")
 def explain(
     context: typer.Context,
     what: Annotated[
@@ -118,7 +118,7 @@ def explain(
     say(explanation.explain(function, at) + prediction_text.explain(changes, at))
 
 
-@app.command(cls=_Command, short_help="Print the JSON Schema of layouts, or names that layouts use.")
+@app.command(cls=Command, short_help="Print the JSON Schema of layouts, or names that layouts use.")
 def schema(
     capabilities: Annotated[
         bool, typer.Option("--capabilities", help="List the names of all capabilities instead.")
@@ -160,7 +160,7 @@ def _seen(
     """The function of a layout or a capture, twice; with a stack, what a guest finds of the capture, and why."""
     if stack is None:
         refuse(context, "that is of a capture below a stack: name it with --stack", "place", "option")
-        compiled = _load(path, slot, "--slot")
+        compiled = load(path, slot, "--slot")
         complain(compiled.diagnostics)
         return compiled.function, compiled.function, ()
     from .. import api

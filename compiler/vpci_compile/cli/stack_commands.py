@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .app import _CAPTURE, OptionsOption, PlaceOption, SlotOption, Where, _Command, app, options_of
+from .app import CAPTURE, Command, OptionsOption, PlaceOption, SlotOption, Where, app, options_of
 from .outcome import complain, say, tell
 
 StackOption = Annotated[
@@ -15,7 +15,7 @@ StackOption = Annotated[
 ]
 
 
-@app.command(cls=_Command, short_help="List the kernels and VMMs that a stack can be made of.")
+@app.command(cls=Command, short_help="List the kernels and VMMs that a stack can be made of.")
 def stacks() -> None:
     """List the kernels and VMMs that a stack can be made of, and how well each is known.
 
@@ -27,9 +27,9 @@ def stacks() -> None:
     say(prediction_text.programs(known_programs()))
 
 
-@app.command(cls=_Command, short_help="Say what a guest will find of a captured function.")
+@app.command(cls=Command, short_help="Say what a guest will find of a captured function.")
 def predict(
-    capture: Annotated[Path, typer.Argument(metavar="CAPTURE", help=f"A real device: {_CAPTURE}.", readable=False)],
+    capture: Annotated[Path, typer.Argument(metavar="CAPTURE", help=f"A real device: {CAPTURE}.", readable=False)],
     stack: StackOption,
     place: PlaceOption = Where.PORT,
     option: OptionsOption = None,
