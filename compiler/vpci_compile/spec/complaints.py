@@ -14,6 +14,7 @@ from .readers import shown
 from .schema import description
 
 Path = tuple[str | int, ...]
+_NO_PATTERN = "string_pattern_mismatch"
 
 
 class Complaints:
@@ -26,7 +27,11 @@ class Complaints:
         self.values: dict[Path, list[Any]] = {}
         for row in rows:
             path = _real_path(tree, row["loc"])
-            if row["type"] == "extra_forbidden" or row["loc"][-1:] == ("[key]",):
+            is_key = row["loc"][-1:] == ("[key]",)
+            if is_key and row["type"] == _NO_PATTERN:
+                message, help_text = _pattern(str(path[-1]), row)
+                report.add("VPCI1103", tree.key_of(*path), message, help=help_text)
+            elif row["type"] == "extra_forbidden" or is_key:
                 self.unknown.append((path, row))
             elif row["type"] == "missing":
                 self.missing.append((path, row))
@@ -171,13 +176,8 @@ def _sentence(rows: list[Any]) -> tuple[str, str]:
             return str(row["ctx"]["error"]), ""
     if kind == "literal_error":
         return _choice(value, _choices(row))
-    if kind == "string_pattern_mismatch":
-        if len(value) > 64:
-            return f"{shown(value)} has {len(value)} characters, at most 64 are allowed", ""
-        return (
-            f"{shown(value)} is no name",
-            "a name has lower case letters, digits, '.', '_' and '-', and begins with a letter or a digit",
-        )
+    if kind == _NO_PATTERN:
+        return _pattern(value, row)
     if kind == "string_too_long":
         return f"text of {len(value)} characters, at most {context['max_length']} are allowed", ""
     if kind == "too_long":
@@ -187,6 +187,21 @@ def _sentence(rows: list[Any]) -> tuple[str, str]:
     if kind == "less_than_equal":
         return f"{shown(value)} is more than {context['le']}", ""
     return f"{shown(value)}: {row['msg'][:1].lower()}{row['msg'][1:]}", ""
+
+
+def _pattern(value: str, row: Any) -> tuple[str, str]:
+    """What is wrong with a text of the few patterns that there are: names, and releases of programs."""
+    pattern = row["ctx"]["pattern"]
+    if pattern.startswith("^[0-9]"):
+        return f"{shown(value)} is no release", 'two numbers, in quotes: "11.1"'
+    longest = 1 + int(pattern.rpartition(",")[2].rstrip("}$"))
+    if len(value) > longest:
+        return f"{shown(value)} has {len(value)} characters, at most {longest} are allowed", ""
+    first = "a letter or a digit" if pattern.startswith("^[a-z0-9]") else "a letter"
+    return (
+        f"{shown(value)} is no name",
+        f"a name has lower case letters, digits, '.', '_' and '-', and begins with {first}",
+    )
 
 
 def _form(value: Any, wanted: Collection[str]) -> str:

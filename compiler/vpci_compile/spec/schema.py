@@ -99,6 +99,8 @@ def _describe(part: dict[str, Any], model: type[BaseModel]) -> None:
     for name, field in model.model_fields.items():
         entry = part["properties"][field.alias or name]
         entry.pop("title", None)
+        if "patternProperties" in entry:  # names of parts: without this any other name is right, whatever it holds
+            entry["additionalProperties"] = False
         part["properties"][field.alias or name] = {"description": description(model, name), **entry}
 
 
