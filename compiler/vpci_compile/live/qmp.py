@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import select
 import subprocess
 import time
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from .lines import Lines
 from .qtest import QemuError
 
 RUN_S = 120.0
@@ -50,8 +50,7 @@ class Monitor:
             )
         except OSError as error:
             raise QemuError(error.strerror or str(error)) from error
-        self._deadline = time.monotonic() + RUN_S
-        self._rest = b""
+        self._lines = Lines(self._process.stdout, RUN_S)
         self.said: list[str] = []
         """Lines that QEMU printed since the last command began."""
         try:
@@ -128,15 +127,9 @@ class Monitor:
                 self.said.append(line.strip())
 
     def _line(self) -> str:
-        assert self._process.stdout is not None
-        number = self._process.stdout.fileno()
-        while b"\n" not in self._rest:
-            left = self._deadline - time.monotonic()
-            if left <= 0 or not select.select([number], [], [], left)[0]:
-                raise QemuError(f"no answer within {RUN_S:.0f} s")
-            piece = os.read(number, 1 << 16)
-            if not piece:
-                raise QemuError("\n".join(self.said) or "it ended")
-            self._rest += piece
-        line, _, self._rest = self._rest.partition(b"\n")
-        return line.decode(errors="replace")
+        try:
+            return self._lines.next()
+        except TimeoutError:
+            raise QemuError(f"no answer within {RUN_S:.0f} s") from None
+        except EOFError:
+            raise QemuError("\n".join(self.said) or "it ended") from None

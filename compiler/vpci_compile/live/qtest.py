@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import os
 import re
-import select
 import subprocess
 import threading
-import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import NoReturn
 
 from .board import Q35, Board
+from .lines import Lines
 
 _PCIEXBAR = 0x60
 _CONFIG_ADDRESS, _CONFIG_DATA = 0xCF8, 0xCFC
@@ -72,8 +72,7 @@ class Machine:
         except OSError as error:
             raise QemuError(error.strerror or str(error)) from error
         self._board = board
-        self._deadline = time.monotonic() + RUN_S
-        self._rest = b""
+        self._lines = Lines(self._process.stdout, RUN_S)
         self._said = b""
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
@@ -129,20 +128,14 @@ class Machine:
                 self._fail(f"it answered {line!r}")
 
     def _line(self) -> str:
-        assert self._process.stdout is not None
-        number = self._process.stdout.fileno()
-        while b"\n" not in self._rest:
-            left = self._deadline - time.monotonic()
-            if left <= 0 or not select.select([number], [], [], left)[0]:
-                self._fail(f"no answer within {RUN_S:.0f} s")
-            piece = os.read(number, 1 << 16)
-            if not piece:
-                self._fail("it ended")
-            self._rest += piece
-        line, _, self._rest = self._rest.partition(b"\n")
-        return line.decode(errors="replace")
+        try:
+            return self._lines.next()
+        except TimeoutError:
+            self._fail(f"no answer within {RUN_S:.0f} s")
+        except EOFError:
+            self._fail("it ended")
 
-    def _fail(self, text: str) -> None:
+    def _fail(self, text: str) -> NoReturn:
         self._process.kill()
         self._process.wait()
         self._listener.join()
