@@ -153,6 +153,14 @@ def test_a_structure_elsewhere_cannot_be_copied(tmp_path: Path) -> None:
     assert found["ltr"] == ("at 0x240", "at 0x200")
 
 
+def test_the_way_out_that_is_told_is_one(tmp_path: Path) -> None:
+    moved = nic(ats=False).ext(0x0F, ATS + 0x10, "20 00 00 80")
+    paths = written(tmp_path, [nic().value, moved.value])
+    (apart,) = (one for one in api.baseline(paths, "linux-7.2/qemu-11.0").diagnostics if one.code == "VPCI2220")
+    assert apart.helps == ("QEMU 11.1 and later can hide ATS: --option ats=off",)
+    assert len(inside(api.baseline(paths, "linux-7.2/qemu-11.1", options={"ats": "off"}))) == 2
+
+
 def test_bytes_that_were_taken_out_of_a_capture(tmp_path: Path) -> None:
     whole, redacted = tmp_path / "whole.bin", tmp_path / "redacted.json"
     whole.write_bytes(nic().value)

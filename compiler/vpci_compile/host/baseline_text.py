@@ -8,6 +8,7 @@ from typing import NamedTuple
 from ..diagnostics import printable
 from ..diff import Difference
 from ..stack import Stack
+from ..stack.qemu.facts import qemu, release
 
 _FEW, MANY = 3, 20
 _COMPARED = "; the VMM compares it all the same when a migration comes in"
@@ -110,19 +111,14 @@ def cut(rows: Sequence[str], most: int) -> str:
 
 
 def ways_out(differences: Iterable[Difference]) -> list[str]:
-    """What could be done about hosts that differ so: which stacks can build a structure that cannot be copied."""
+    """What could be done about hosts that differ so: what QEMU can be told about a structure that cannot be copied."""
     moved = (one.path for one in differences if one.left.startswith("at 0x") or one.right.startswith("at 0x"))
-    return list(dict.fromkeys(_BUILT[path] for path in moved if path in _BUILT))
-
-
-_BUILT = {
-    "pasid": (
-        "QEMU 11.0 and later build PASID at one place on all hosts: --option viommu-pasid=on "
-        "--option x-vpasid-cap-offset=0xff8, where Linux hides the devices' own"
-    ),
-    "ats": "QEMU 11.1 and later can hide ATS: --option ats=off",
-}
-"""Structures of which a stack can be told more than to copy them."""
+    known = qemu().evens
+    ways = [known[path] for path in dict.fromkeys(moved) if path in known]
+    return [
+        f"QEMU {release(way.since)} and later {way.does}: {' '.join(f'--option {word}' for word in way.options)}"
+        for way in ways
+    ]
 
 
 def render(

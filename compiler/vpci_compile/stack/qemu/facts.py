@@ -27,9 +27,18 @@ class Hide:
 
 
 @dataclass(frozen=True, slots=True)
+class Even:
+    """What QEMU can do from a release on, told so by `options`, for hosts whose devices differ in a structure."""
+
+    since: Version
+    options: tuple[str, ...]
+    does: str
+
+
+@dataclass(frozen=True, slots=True)
 class Qemu:
     """QEMU's vfio-pci; `since` by option, `machines` the same by part of a machine, `overrides` from a layout's id to
-    an option, `rewrites` by (place, type).
+    an option, `evens` by structure, `rewrites` by (place, type).
     """
 
     executed: tuple[Version, ...]
@@ -39,6 +48,7 @@ class Qemu:
     machines: Mapping[str, Version]
     overrides: Mapping[str, str]
     hides: tuple[Hide, ...]
+    evens: Mapping[str, Even]
     types: tuple[int, ...]
     rewrites: Mapping[tuple[str, int], str]
     gpudirect_vendor: int
@@ -85,15 +95,19 @@ def qemu() -> Qemu:
         )
         for row in plain["hides"]
     )
+    since = {name: _version(text) for name, text in plain["since"].items()}
     gpudirect, pasid = plain["gpudirect"], plain["pasid"]
     return Qemu(
         executed=tuple(_version(text) for text in plain["executed"]),
         oldest=_version(plain["releases"]["oldest"]),
         newest=_version(plain["releases"]["newest"]),
-        since={name: _version(text) for name, text in plain["since"].items()},
+        since=since,
         machines={name: _version(text) for name, text in plain["machines"].items()},
         overrides=plain["overrides"],
         hides=tuple(hides),
+        evens={
+            row["structure"]: Even(since[row["since"]], tuple(row["options"]), row["does"]) for row in plain["evens"]
+        },
         types=tuple(plain["types"]),
         rewrites={(row["place"], row["type"]): row["shows"] for row in plain["rewrites"]},
         gpudirect_vendor=gpudirect["vendor"],
