@@ -71,6 +71,9 @@ def judge(path: Path) -> None:
     seen = enumerate_served(system)
     placed_as_predicted(system, seen)
     windows_as_predicted(system, seen)
+    for one in system.devices:  # what _DSD says of a BAR's address is where the BAR is
+        if one.memory_base is not None:
+            assert one.memory_base in seen.bars[one.name].values()
 
 
 def drawn(folder: Path, text: str) -> None:

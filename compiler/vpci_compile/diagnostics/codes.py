@@ -209,6 +209,7 @@ _CODES = (
     Code("VPCI1996", "function that no guest finds in its slot"),
     Code("VPCI1997", "switch behind itself"),
     Code("VPCI1998", "window of a port that reserves none"),
+    Code("VPCI1999", "memory whose address the guest's ACPI cuts"),
     Code("VPCI2001", "no QEMU to verify with"),
     Code("VPCI2002", "QEMU too old to verify with"),
     Code("VPCI2003", "QEMU ended before its time"),

@@ -16,6 +16,7 @@ from ...live import initramfs
 from ..artifact import Artifact, Options
 
 _QEMU = "qemu"
+_NARROW = ("q35", "pc")  # machines whose DSDT has revision 1 (QEMU 11.1.3)
 _MAX_GPUS = 16  # their names have one hex digit
 
 
@@ -28,11 +29,16 @@ def tables(system: System) -> list[Table]:
 
 
 def check(system: System, report: Report) -> None:
-    """Report VPCI1995 for what an HMAT of ACPI 6.6 cannot say."""
+    """Report VPCI1995 for what an HMAT of ACPI 6.6 cannot say, VPCI1999 for an address that a guest reads otherwise."""
     try:
         tables(system)
     except ValueError as error:
         report.add("VPCI1995", system.origins.get("latencies", system.origin), str(error))
+    for one in system.devices:
+        if one.memory_base is not None and system.machine.vmm.machine in _NARROW:
+            message = f"memory of {one.name} at {one.memory_base:#x}: a PC's ACPI has integers of 32 bits, and cuts it"
+            note = "QEMU's DSDT for PCs has revision 1, which decides for every other table (ACPI 6.6 5.2.11.1)"
+            report.add("VPCI1999", one.origin, message, note=note, help="leave out memory_base")
 
 
 def emit(system: System, options: Options) -> list[Artifact]:
