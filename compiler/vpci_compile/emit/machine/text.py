@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...acpi.node_map import distances
-from ...ir.topology import ROOT, Instance, PciePort, System
+from ...ir.topology import ROOT, Instance, PciePort, System, Viommu
 from ..printed import node_map_text
 from . import apertures
 from .image import guest_nodes
@@ -43,8 +43,8 @@ def _tree(system: System) -> Iterator[str]:
         where = f", node {node}" if node is not None else ""
         bus = system.bus(name)
         viommu = bus.viommu if bus else system.viommu
-        behind = f", {viommu.type}{' accel' if viommu.accel else ''}" if viommu else ""
-        yield f"{name} (bus {number:02x}{where}{behind})"
+        cxl = ", CXL" if bus is not None and bus.cxl else ""
+        yield f"{name} (bus {number:02x}{where}{cxl}{viommu_words(viommu)})"
         yield from _below(system, name, "")
 
 
@@ -67,6 +67,14 @@ def _about(count: int, *, up: bool) -> str:
     """Bytes in the largest unit of which there are some, rounded."""
     unit = max(_MIB, 1 << (max(count.bit_length() - 1, 0) // 10 * 10))
     return node_map_text.size((-(-count // unit) if up else count // unit) * unit)
+
+
+def viommu_words(one: Viommu | None) -> str:
+    """A vIOMMU as the last of some facts, ", smmuv3 accel ATS PASID 20"; "" for none."""
+    if one is None:
+        return ""
+    words = [one.type, *(["accel"] if one.accel else []), *(["ATS"] if one.ats else [])]
+    return f", {' '.join(words)}" + (f" PASID {one.pasid_bits}" if one.pasid_bits else "")
 
 
 def _below(system: System, bus: str, stem: str) -> Iterator[str]:
@@ -98,7 +106,7 @@ def _below(system: System, bus: str, stem: str) -> Iterator[str]:
 def _device(one: Instance) -> str:
     nodes = ""
     if one.nodes:
-        nodes = f", nodes {one.nodes[0]}..{one.nodes[-1]}" if len(one.nodes) > 1 else f", node {one.nodes[0]}"
+        nodes = f", domains {one.nodes[0]}..{one.nodes[-1]}" if len(one.nodes) > 1 else f", domain {one.nodes[0]}"
     return f"{one.name}: {one.layout}{nodes}"
 
 

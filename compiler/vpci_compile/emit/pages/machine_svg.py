@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from ...ir.topology import ROOT, Instance, PciePort, System, Viommu
+from ...ir.topology import ROOT, Instance, PciePort, System
 from ..machine import nodes as node_rows
 from ..machine.nodes import Nodes
+from ..machine.text import viommu_words
 from ..printed.node_map_text import size
 from .svg_map import Canvas
 from .svg_text import ADVANCE, CSS, elided, escaped
@@ -102,20 +103,13 @@ def _title(canvas: Canvas, system: System) -> None:
 
 def rows(system: System) -> Iterator[Row]:
     """The tree from top to bottom."""
-    yield Row(0, "bus", ROOT, f"bus 00{_viommu(system.viommu)}")
+    yield Row(0, "bus", ROOT, f"bus 00{viommu_words(system.viommu)}")
     yield from _on(system, ROOT, 1)
     for bus in system.buses:
         node = f", node {bus.node}" if bus.node is not None else ""
         cxl = ", CXL" if bus.cxl else ""
-        yield Row(0, "bus", bus.name, f"bus {bus.number:02x}{node}{cxl}{_viommu(bus.viommu)}")
+        yield Row(0, "bus", bus.name, f"bus {bus.number:02x}{node}{cxl}{viommu_words(bus.viommu)}")
         yield from _on(system, bus.name, 1)
-
-
-def _viommu(one: Viommu | None) -> str:
-    if one is None:
-        return ""
-    words = [one.type, *(["accel"] if one.accel else []), *(["ATS"] if one.ats else [])]
-    return f", {' '.join(words)}" + (f" PASID {one.pasid_bits}" if one.pasid_bits else "")
 
 
 def _on(system: System, bus: str, level: int) -> Iterator[Row]:
