@@ -61,7 +61,7 @@ def compile_machine(
     ]
     report.stop_on_errors()
     reserved = {port.name: port.window for port in ports if not windows.is_downstream(port.name)}
-    hole = windows.hole(reserved)
+    hole = windows.hole(reserved) if layout.vmm.name == QEMU else 0  # others divide the addresses in their own ways
     system = System(
         name=layout.machine,
         version=layout.version,

@@ -64,6 +64,12 @@ def plan(system: System) -> Apertures:
     return made
 
 
+def rounded(count: int, *, up: bool) -> int:
+    """Bytes for people: a whole number of the largest unit of which there are some."""
+    unit = max(1 << 20, 1 << (max(count.bit_length() - 1, 0) // 10 * 10))
+    return (-(-count // unit) if up else count // unit) * unit
+
+
 def _bars(system: System, segment: int) -> Iterable[Bar]:
     return (bar for one in system.devices if one.function.guest.segment == segment for bar in one.function.bars)
 

@@ -11,8 +11,6 @@ from . import apertures
 from .image import guest_nodes
 from .tables import tables
 
-_MIB = 1 << 20
-
 
 def render(system: System) -> str:
     """The drawing."""
@@ -52,21 +50,16 @@ def _segments(system: System) -> Iterator[str]:
     """Each PCI segment with its functions, and what of the 64-bit addresses it has."""
     windows = apertures.plan(system)
     for share in windows.high:
-        need = f", BARs take up to {_about(share.need, up=True)}" if share.need else ""
-        yield f"segment {share.segment:04x} (64-bit window of {_about(share.size, up=False)}{need})"
+        window = node_map_text.size(apertures.rounded(share.size, up=False))
+        need = f", BARs take up to {node_map_text.size(apertures.rounded(share.need, up=True))}" if share.need else ""
+        yield f"segment {share.segment:04x} (64-bit window of {window}{need})"
         own = [one for one in system.devices if one.function.guest.segment == share.segment]
         own.sort(key=lambda one: one.function.guest.device)
         for one in own:
             yield f"{'`--' if one is own[-1] else '|--'} {one.function.guest.device:02x}.0 {_device(one)}"
-    total = _about(sum(share.need for share in windows.high), up=True)
+    total = node_map_text.size(apertures.rounded(sum(share.need for share in windows.high), up=True))
     yield ""
     yield f"64-bit windows: up to {total} in sum, of {windows.bits}-bit addresses"
-
-
-def _about(count: int, *, up: bool) -> str:
-    """Bytes in the largest unit of which there are some, rounded."""
-    unit = max(_MIB, 1 << (max(count.bit_length() - 1, 0) // 10 * 10))
-    return node_map_text.size((-(-count // unit) if up else count // unit) * unit)
 
 
 def viommu_words(one: Viommu | None) -> str:

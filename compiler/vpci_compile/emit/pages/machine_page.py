@@ -28,7 +28,8 @@ def render(system: System, *, shown: str) -> str:
         facts=machine_svg.facts(system),
         version=str(system.version),
         window=size(system.window),
-        hole=size(system.pci_hole),
+        hole=size(system.pci_hole) if system.pci_hole else "",
+        count=len(system.machine.nodes),
         map=machine_svg.render(system, prefix="map", alone=False, nodes_too=False),
         ports=[
             {

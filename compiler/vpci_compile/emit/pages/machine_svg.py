@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ...ir.topology import ROOT, Instance, PciePort, System
+from ..machine import apertures
 from ..machine import nodes as node_rows
 from ..machine.nodes import Nodes
 from ..machine.text import viommu_words
@@ -103,6 +104,9 @@ def _title(canvas: Canvas, system: System) -> None:
 
 def rows(system: System) -> Iterator[Row]:
     """The tree from top to bottom."""
+    if system.machine.vmm.name == "cloud-hypervisor":
+        yield from _segments(system)
+        return
     yield Row(0, "bus", ROOT, f"bus 00{viommu_words(system.viommu)}")
     yield from _on(system, ROOT, 1)
     for bus in system.buses:
@@ -110,6 +114,16 @@ def rows(system: System) -> Iterator[Row]:
         cxl = ", CXL" if bus.cxl else ""
         yield Row(0, "bus", bus.name, f"bus {bus.number:02x}{node}{cxl}{viommu_words(bus.viommu)}")
         yield from _on(system, bus.name, 1)
+
+
+def _segments(system: System) -> Iterator[Row]:
+    for share in apertures.plan(system).high:
+        own = [one for one in system.devices if one.function.guest.segment == share.segment]
+        near = {one.near for one in own if one.near is not None}
+        node = f", node {min(near)}" if near else ""
+        yield Row(0, "bus", f"segment {share.segment}", f"bus 00{node}", apertures.rounded(share.size, up=False))
+        for one in sorted(own, key=lambda one: one.function.guest.device):
+            yield _function(one, 1)
 
 
 def _on(system: System, bus: str, level: int) -> Iterator[Row]:

@@ -7,7 +7,7 @@
 #define EIGHT_H100_CH_MEMORY_BYTES 0x400000000ull
 #define EIGHT_H100_CH_DOMAINS 2u
 #define EIGHT_H100_CH_WINDOWS_BYTES 0x0ull
-#define EIGHT_H100_CH_WINDOWS_ALIGNED_BYTES 0x20000000000ull
+#define EIGHT_H100_CH_WINDOWS_ALIGNED_BYTES 0x0ull
 
 /* functions: bus << 8 | device << 3 | function, and their proximity domains */
 #define EIGHT_H100_CH_DEVICE_GPU0_BDF 0x0008u
