@@ -40,6 +40,7 @@ OPTIONS = {  # what a command needs besides the input
     "VPCI1918": ["--nodes", "4"],
     "VPCI1929": ["--nvidia"],
     "VPCI1933": ["--nodes", "2"],
+    "VPCI1944": ["--guest", "x86-64"],
 }
 OF_MACHINES = ("VPCI1940", "VPCI1941")  # the others before VPCI1960 are of tables
 LIVE = {  # commands that bring a function to life; a .sh stands in for a QEMU

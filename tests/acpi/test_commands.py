@@ -158,3 +158,13 @@ def test_bytes_behind_a_table_are_one_complaint(run: Run) -> None:
         run("decode", "more.aml", "-o", "more.yaml")
         run("build", "more.yaml", "-o", "made")
         assert Path("made/more.aml").read_bytes() == octets + more
+
+
+def test_whose_table_it_is_the_processors_say(run: Run) -> None:
+    arm = [make(srat.GICC, domain=0, uid=0), srat.memory(0, 1 << 30, 1 << 29)]
+    Path("arm.aml").write_bytes(encode(srat.table(Header("SRAT", 3), arm)))
+    assert run("lint", "arm.aml") == (0, "fine\n", "")
+    assert "1 processor" in run("nodes", "arm.aml")[1]
+    status, _, err = run("lint", "arm.aml", "--guest", "x86-64")
+    assert status == 0 and "[VPCI1944]" in err
+    assert "1 processor" not in run("nodes", "arm.aml", "--guest", "x86-64")[1]

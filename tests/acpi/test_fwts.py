@@ -17,6 +17,7 @@ from vpci_compile.acpi.decode import decode
 from vpci_compile.acpi.lint import DEFAULT_GUEST, Loaded, Wishes, lint
 from vpci_compile.acpi.structures import CHECKSUM_AT, HEADER_BYTES, Header, Structure, encode, make
 from vpci_compile.diagnostics import Report, whole_file
+from vpci_compile.emit.machine.tables import tables
 from vpci_compile.ir.machine import Cache
 
 _MACHINES = sorted((ROOT / "layouts" / "machines").glob("*.yaml"))
@@ -26,7 +27,11 @@ _QUIET = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck
 @pytest.mark.parametrize("dialect", [specified, qemu], ids=["acpi-6.6", "qemu"])
 @pytest.mark.parametrize("layout", _MACHINES, ids=[path.stem for path in _MACHINES])
 def test_machines_that_are_shipped(layout: Path, dialect: object, tmp_path: Path) -> None:
-    made = dialect.tables(api.load_machine(layout).system.machine)  # type: ignore[attr-defined]
+    system = api.load_machine(layout).system
+    if system.machine.vmm.name != "qemu":
+        assert tables(system) == []  # nobody knows where others put RAM
+        return
+    made = dialect.tables(system.machine)  # type: ignore[attr-defined]
     assert made
     assert complaints([encode(table) for table in made], tmp_path) == []
 
@@ -92,7 +97,7 @@ _FINE = {
 def _codes(octets: bytes) -> set[str]:
     report = Report()
     lint([Loaded(decode(octets), whole_file("x"))], DEFAULT_GUEST, Wishes(), report)
-    return {one.code for one in report.diagnostics}
+    return {one.code for one in report.diagnostics} - {"VPCI1944"}  # processors of every architecture are in one table
 
 
 def _summed(octets: bytes) -> bytes:

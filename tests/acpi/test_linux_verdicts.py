@@ -130,6 +130,7 @@ VERDICTS = (
     Verdict("VPCI1938", "SRAT: Node 0 PXM 0"),
     Verdict("VPCI1939", ""),
     Verdict("VPCI1942", "Table Upgrade: install [SRAT-OTHERS-", (1, 0), (_FINE, _OTHER)),
+    Verdict("VPCI1944", "SRAT: Node 0 PXM 0", (1, 0), (_srat([make(srat.GICC, domain=1, uid=0), _X86[1]]),)),
     Verdict("VPCI1943", "SRAT: Node 0 PXM 0"),
     Verdict("VPCI1943", "SRAT: Node 0 PXM 0", tables=(_srat(_X86, revision=0),)),
 )  # fmt: skip

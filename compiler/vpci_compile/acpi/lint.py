@@ -11,12 +11,13 @@ from typing import NamedTuple
 from ..diagnostics import Report, Span
 from ..ir.machine import Architecture, Range
 from . import hmat, lint_aml, lint_hmat, lint_reserved, slit, srat
-from .node_map import DEFAULT_NODES, Guest, has_zero_length, node_map, overlaps
+from .node_map import DEFAULT_NODES, PROCESSORS, Guest, has_zero_length, node_map, overlaps
 from .structures import CHECKSUM_AT, Structure, Table, encode, structure_bytes
 
 DEFAULT_GUEST = Guest(Architecture.X86_64, DEFAULT_NODES[Architecture.X86_64])
 _NARROW = 0xFF  # the largest domain of an SRAT of revision 1
 _WIDE_REVISION = 2  # of an SRAT: domains have 32 bits
+_ANY_PROCESSOR = (srat.PROCESSOR.type, srat.X2APIC.type, srat.GICC.type, srat.RINTC.type)
 _ALONE = ("SRAT", "SLIT", "HMAT")
 _REPLACING = "the OEM ids of the first and a higher OEM revision: a table of the initrd then takes its place"
 
@@ -110,6 +111,7 @@ def _tail(one: Loaded, report: Report) -> None:
 
 def _srat(one: Loaded, guest: Guest, wishes: Wishes, report: Report) -> None:
     _lengths(one, report)
+    _processors(one, guest, report)
     _disabled(one, report)
     _domains(one, guest, report)
     _memory(one, guest, wishes, report)
@@ -147,9 +149,21 @@ def _lengths(one: Loaded, report: Report) -> None:
             report.add("VPCI1938", one.of(number), text, note=lint_reserved.BEHIND)
 
 
+def _processors(one: Loaded, guest: Guest, report: Report) -> None:
+    strange = [
+        number
+        for number, structure in enumerate(one.table.structures)
+        if structure.type in _ANY_PROCESSOR and structure.type not in PROCESSORS[guest.architecture]
+    ]
+    if strange:
+        text = f"structure {strange[0]}: a processor that no {guest.architecture} machine has, and Linux skips"
+        more = f"; {len(strange)} in all" if len(strange) > 1 else ""
+        report.add("VPCI1944", one.of(strange[0]), text + more, help="--guest says what the guest is")
+
+
 def _disabled(one: Loaded, report: Report) -> None:
     """Linux ends the pass over processors and initiators at an initiator that is not enabled."""
-    passed = (srat.PROCESSOR.type, srat.X2APIC.type, srat.GICC.type, srat.INITIATOR.type, srat.RINTC.type)
+    passed = (*_ANY_PROCESSOR, srat.INITIATOR.type)
     for number, structure in enumerate(one.table.structures):
         if structure.type != srat.INITIATOR.type or structure["flags"] & srat.ENABLED:
             continue

@@ -31,6 +31,19 @@ class Guest(NamedTuple):
         return max(_LEAST_DOMAINS, self.nodes)
 
 
+PROCESSORS = {
+    Architecture.X86_64: (srat.PROCESSOR.type, srat.X2APIC.type),
+    Architecture.AARCH64: (srat.GICC.type,),
+}
+"""The structures that a Linux of the architecture takes for processors; others it skips."""
+
+
+def architecture(table: Table | None) -> Architecture:
+    """Whose SRAT it is, by its processors; x86-64 where nothing says."""
+    kinds = {one.type for one in table.structures} if table is not None else set()
+    return Architecture.AARCH64 if kinds & {*PROCESSORS[Architecture.AARCH64], srat.ITS.type} else Architecture.X86_64
+
+
 DEFAULT_NODES = {Architecture.X86_64: 1024, Architecture.AARCH64: 16}
 """MAX_NUMNODES of Debian's cloud kernels (7.2.13)."""
 
@@ -86,7 +99,7 @@ class _Reader:
     def processors_and_initiators(self) -> None:
         for place, one in enumerate(self.table.structures):
             shape = one.shape.type if one.shape is not None else one.type
-            if shape in self._processors():
+            if shape in PROCESSORS[self.guest.architecture]:
                 self._processor(one)
             elif shape == srat.INITIATOR.type:
                 node = self.node(srat.domain(one)) if _enabled(one) else None
@@ -94,11 +107,6 @@ class _Reader:
                     self.stopped = place
                     return
                 self.initiators.add(node)
-
-    def _processors(self) -> tuple[int, ...]:
-        if self.guest.architecture is Architecture.X86_64:
-            return srat.PROCESSOR.type, srat.X2APIC.type
-        return (srat.GICC.type,)
 
     def _processor(self, one: Structure) -> None:
         _length(one)

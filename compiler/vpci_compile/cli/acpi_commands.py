@@ -15,6 +15,7 @@ from .outcome import NO, Format, State, complain, say, tell
 if TYPE_CHECKING:  # imported by the commands: the others start faster without
     from ..acpi.lint import Loaded
     from ..acpi.node_map import Guest
+    from ..acpi.structures import Table
     from ..ir.machine import Range
 
 acpi = typer.Typer(
@@ -41,7 +42,10 @@ class Processors(StrEnum):
     AARCH64 = "aarch64"
 
 
-GuestOption = Annotated[Processors, typer.Option("--guest", help="The processors of the guest.")]
+GuestOption = Annotated[
+    Processors | None,
+    typer.Option("--guest", help="The processors of the guest (default: those of the SRAT, or else x86-64)."),
+]
 NodesOption = Annotated[
     int | None,
     typer.Option(
@@ -115,7 +119,7 @@ def build(
 @acpi.command(cls=Command, short_help="Say what a guest's Linux will make of tables.")
 def lint(
     tables: TablesArgument,
-    guest: GuestOption = Processors.X86_64,
+    guest: GuestOption = None,
     nodes: NodesOption = None,
     ram: Annotated[
         list[str] | None,
@@ -140,7 +144,9 @@ def lint(
     State.format = format
     report = Report()
     wishes = Wishes(tuple(_range(text) for text in ram or ()), nvidia)
-    judge([_load(path) for path in tables], _guest(guest, nodes), wishes, report)
+    loaded = [_load(path) for path in tables]
+    known = next((one.table for one in loaded if one.table.header.signature == "SRAT"), None)
+    judge(loaded, _guest(guest, nodes, known), wishes, report)
     complain(report.sorted())
     if report.failed:
         raise typer.Exit(NO)
@@ -167,7 +173,7 @@ def diff(
 
 
 @acpi.command("nodes", cls=Command, short_help="Print the NUMA nodes that a guest will have.")
-def nodes_(tables: TablesArgument, guest: GuestOption = Processors.X86_64, nodes: NodesOption = None) -> None:
+def nodes_(tables: TablesArgument, guest: GuestOption = None, nodes: NodesOption = None) -> None:
     """Print which NUMA node of a guest's Linux is which proximity domain, what it has, and how far nodes are.
 
     Linux numbers domains as it meets them: processors and generic initiators in the order of the SRAT, then memory.
@@ -182,7 +188,7 @@ def nodes_(tables: TablesArgument, guest: GuestOption = Processors.X86_64, nodes
     found = {one.table.header.signature: one.table for one in map(_load, tables)}
     if "SRAT" not in found:
         raise typer.BadParameter("the nodes are in an SRAT: name one", param_hint="TABLE...")
-    made = node_map(found["SRAT"], _guest(guest, nodes))
+    made = node_map(found["SRAT"], _guest(guest, nodes, found["SRAT"]))
     say(node_map_text.render(made, distances(made, found.get("SLIT"))))
     if made.fault:
         raise typer.Exit(NO)
@@ -194,12 +200,12 @@ def _load(path: Path) -> Loaded:
     return load(path, str(path))
 
 
-def _guest(processors: Processors, nodes: int | None) -> Guest:
-    from ..acpi.node_map import DEFAULT_NODES, Guest
+def _guest(processors: Processors | None, nodes: int | None, srat: Table | None) -> Guest:
+    from ..acpi.node_map import DEFAULT_NODES, Guest, architecture
     from ..ir.machine import Architecture
 
-    architecture = Architecture(processors.value)
-    return Guest(architecture, nodes or DEFAULT_NODES[architecture])
+    own = architecture(srat) if processors is None else Architecture(processors.value)
+    return Guest(own, nodes or DEFAULT_NODES[own])
 
 
 def _range(text: str) -> Range:

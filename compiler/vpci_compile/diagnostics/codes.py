@@ -186,6 +186,7 @@ _CODES = (
     Code("VPCI1941", "node that no guest gives a function"),
     Code("VPCI1942", "second ACPI table of a kind", "warning"),
     Code("VPCI1943", "SRAT or SLIT of an unknown revision", "warning"),
+    Code("VPCI1944", "processors of another architecture", "warning"),
     Code("VPCI1960", "name of a machine's part that is not there"),
     Code("VPCI1961", "place that is taken"),
     Code("VPCI1962", "function that does not fit its place"),
