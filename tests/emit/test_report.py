@@ -15,7 +15,7 @@ from command import Run
 from compiling import EXPRESS, compiled
 from emit import browser
 from vpci_compile import api
-from vpci_compile.emit.pages import report, report_parts
+from vpci_compile.emit.pages import report, report_parts, svg_map
 from vpci_compile.emit.printed import migration_json
 from vpci_compile.ir import Function
 
@@ -54,8 +54,8 @@ def gh200() -> Function:
 PAGES = {
     "layout": lambda: report.function_page(gh200(), shown="gh200.yaml"),
     "migration": lambda: migration("nvme-sriov.lspci", "nvme.lspci"),
-    "machine": lambda: api.report_of_machine("machines/gb200-four").html,
-    "machines": lambda: api.report_of_machines("machines/gb200-four", "machines/gb300-four").html,
+    "machine": lambda: api.report_of_machine("machines/gb200-four").text,
+    "machines": lambda: api.report_of_machines("machines/gb200-four", "machines/gb300-four").text,
 }
 
 
@@ -166,6 +166,19 @@ def test_the_command(tmp_path: Path, run: Run) -> None:
     assert alone.status == 2 and "this is about a destination: name it" in alone.err
     assert run("report", "nosuch.yaml", "-o", "f.html").status == 1
     assert not list(tmp_path.glob("[ef].*"))
+
+
+def test_from_python() -> None:
+    nvme = CAPTURES / "nvme.lspci"
+    below = api.Below("linux-7.2/qemu-11.1")
+    assert api.report("nvidia/gh200").text == report.function_page(gh200(), shown="gh200")
+    assert "linux-7.2/qemu-11.1" in api.report(nvme, below=below).text
+    assert api.picture("nvidia/gh200").text == svg_map.render(gh200())
+    assert api.picture(nvme).text != api.picture(nvme, below=below).text  # what the stack hides
+    ours, theirs = api.side(CAPTURES / "nvme-sriov.lspci"), api.side(nvme)
+    assert api.report_of_migration(ours, theirs).text == migration("nvme-sriov.lspci", "nvme.lspci")
+    with pytest.raises(ValueError, match="is no program with its release"):
+        api.report(nvme, below=api.Below("linux-1/qemu-1"))
 
 
 # -- in a browser ----------------------------------------------------------------------------------------------------

@@ -80,7 +80,7 @@ def test_the_commands(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert run("show", "machines/gh200", "--svg", "a.svg").status == 0
     assert Path("a.svg").read_text() == machine_svg.render(system("machines/gh200"))
     assert run("report", "machines/gh200", "-o", "b.html").status == 0
-    assert Path("b.html").read_text() == api.report_of_machine("machines/gh200").html
+    assert Path("b.html").read_text() == api.report_of_machine("machines/gh200").text
     assert run("report", "machines/gh200", "machines/gb200-region", "-o", "c.html").status == 0
     assert Path("c.html").read_text().count("<svg") == 2
     assert run("report", "machines/gh200", "nvidia/gh200", "-o", "d.html").status == 2
@@ -89,7 +89,7 @@ def test_the_commands(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_the_page_leads_to_the_layouts_of_its_functions() -> None:
-    page = api.report_of_machine("machines/gpu-switch").html
+    page = api.report_of_machine("machines/gpu-switch").text
     links = re.findall(r'href="#([^"]+)"', page)
     assert all(f'id="{name}"' in page for name in links)
     assert page.count("nvidia-h100-clique: gpu0, gpu1") == 1  # two instances, one map

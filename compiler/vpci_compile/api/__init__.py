@@ -9,8 +9,9 @@ from .library import Layouts, layout_card, layouts
 from .machines import BuiltMachine, build_machine, check_machine, is_machine, load_machine, machine, probe
 from .migrations import Below, migration, migration_of_machines, side
 from .named import LAYOUT_SUFFIXES, StrPath, is_layout
-from .reports import Page, report, report_of_machine, report_of_machines, report_of_migration
+from .reports import Page, picture, report, report_of_machine, report_of_machines, report_of_migration
 from .stacks import DEFAULT_STACK, PREDICTION_SUFFIXES, baseline, fleet, predict, write_prediction
+from .tables import lint_tables, load_table, nodes_of_tables
 
 __all__ = [
     "DEFAULT_STACK",
@@ -39,11 +40,15 @@ __all__ = [
     "is_machine",
     "layout_card",
     "layouts",
+    "lint_tables",
     "load",
     "load_machine",
+    "load_table",
     "machine",
     "migration",
     "migration_of_machines",
+    "nodes_of_tables",
+    "picture",
     "predict",
     "probe",
     "report",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..diagnostics import Diagnostic
 from .functions import load
-from .machines import load_machine
+from .machines import is_machine, load_machine
 from .migrations import Below, migration
 from .named import StrPath, find
 from .stacks import predict
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 
 class Page(NamedTuple):
-    """The text of a page, and the warnings and notes on the way to it."""
+    """The text of a page (HTML) or a picture (SVG), and the warnings and notes on the way to it."""
 
-    html: str
+    text: str
     diagnostics: tuple[Diagnostic, ...]
 
 
@@ -49,6 +49,20 @@ def report(path: StrPath, slot: str | None = None, below: Below | None = None) -
         return Page(pages.function_page(read.function, shown=shown, stack=read.stack, changes=read.changes), ())
     compiled = load(path, slot)
     return Page(pages.function_page(compiled.function, shown=shown), compiled.diagnostics)
+
+
+def picture(path: StrPath, slot: str | None = None, below: Below | None = None) -> Page:
+    """The same function as a picture (SVG), or the topology of a machine layout. Raises as `report`."""
+    from ..emit.pages import machine_svg, svg_map
+
+    if is_machine(path):
+        compiled = load_machine(path)
+        return Page(machine_svg.render(compiled.system), compiled.diagnostics)
+    if below is not None:
+        seen = predict(path, below.stack, below.place, below.options, slot)
+        return Page(svg_map.render(seen.function), tuple(seen.diagnostics))
+    function, found = load(path, slot)
+    return Page(svg_map.render(function), found)
 
 
 def report_of_machine(path: StrPath) -> Page:

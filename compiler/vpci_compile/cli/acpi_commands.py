@@ -137,20 +137,19 @@ def lint(
       vpci-compile acpi lint /sys/firmware/acpi/tables/SRAT
       vpci-compile acpi lint SRAT.aml SLIT.aml HMAT.aml --guest aarch64 --nodes 16 --nvidia
     """
+    from .. import api
     from ..acpi.lint import Wishes
-    from ..acpi.lint import lint as judge
-    from ..diagnostics import Report
+    from ..diagnostics import Severity
 
     State.format = format
-    report = Report()
     wishes = Wishes(tuple(_range(text) for text in ram or ()), nvidia)
     loaded = [_load(path) for path in tables]
     known = next((one.table for one in loaded if one.table.header.signature == "SRAT"), None)
-    judge(loaded, _guest(guest, nodes, known), wishes, report)
-    complain(report.sorted())
-    if report.failed:
+    found = api.lint_tables(loaded, _guest(guest, nodes, known), wishes)
+    complain(found)
+    if any(one.severity is Severity.ERROR for one in found):
         raise typer.Exit(NO)
-    if format is Format.TEXT and not report.diagnostics:
+    if format is Format.TEXT and not found:
         say("fine")
 
 
@@ -182,22 +181,23 @@ def nodes_(tables: TablesArgument, guest: GuestOption = None, nodes: NodesOption
     Example:
       vpci-compile acpi nodes SRAT.aml SLIT.aml --guest aarch64
     """
-    from ..acpi.node_map import distances, node_map
+    from .. import api
     from ..emit.printed import node_map_text
 
-    found = {one.table.header.signature: one.table for one in map(_load, tables)}
-    if "SRAT" not in found:
+    loaded = [_load(path) for path in tables]
+    known = next((one.table for one in loaded if one.table.header.signature == "SRAT"), None)
+    if known is None:
         raise typer.BadParameter("the nodes are in an SRAT: name one", param_hint="TABLE...")
-    made = node_map(found["SRAT"], _guest(guest, nodes, found["SRAT"]))
-    say(node_map_text.render(made, distances(made, found.get("SLIT"))))
+    made, distances = api.nodes_of_tables(loaded, _guest(guest, nodes, known))
+    say(node_map_text.render(made, distances))
     if made.fault:
         raise typer.Exit(NO)
 
 
 def _load(path: Path) -> Loaded:
-    from ..acpi.load import load
+    from .. import api
 
-    return load(path, str(path))
+    return api.load_table(path)
 
 
 def _guest(processors: Processors | None, nodes: int | None, srat: Table | None) -> Guest:

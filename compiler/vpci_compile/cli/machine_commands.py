@@ -64,17 +64,18 @@ def show_machine(layout: Path, svg: Path | None) -> None:
     """Draw a machine: its buses, its nodes, their distances; into a picture, if one is named."""
     from .. import api
 
-    compiled = api.load_machine(layout)
-    complain(compiled.diagnostics)
     if svg is None:
         from ..emit.machine import text as machine_text
 
+        compiled = api.load_machine(layout)
+        complain(compiled.diagnostics)
         say(machine_text.render(compiled.system))
         return
     from ..emit import Artifact, writer
-    from ..emit.pages import machine_svg
 
-    writer.write_all(svg.parent, [Artifact(svg.name, machine_svg.render(compiled.system).encode())], (layout,))
+    picture = api.picture(layout)
+    complain(picture.diagnostics)
+    writer.write_all(svg.parent, [Artifact(svg.name, picture.text.encode())], (layout,))
     tell(f"{svg}")
 
 

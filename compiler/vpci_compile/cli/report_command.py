@@ -84,7 +84,7 @@ def report(
             raise typer.BadParameter(str(error), param_hint="SRC, DST") from None
     complain(page.diagnostics)
     sides = (source,) if destination is None else (source, destination)
-    writer.write_all(output.parent, [Artifact(output.name, page.html.encode())], sides)
+    writer.write_all(output.parent, [Artifact(output.name, page.text.encode())], sides)
     tell(f"{output}")
 
 
