@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from math import prod
 from typing import NamedTuple
 
 from hypothesis import strategies as st
@@ -97,6 +98,12 @@ def _caches(draw: st.DrawFn, known: list[Locality]) -> list[Cache]:
     return made
 
 
+def _default_nodes(topology: qemu_cpus.Topology, nodes: int) -> list[int]:
+    """The node of each processor where no node names any: QEMU deals the sockets out in turn (hw/core/machine.c)."""
+    count = prod(topology)
+    return [index // (count // topology.sockets) % nodes for index in range(count)]
+
+
 @st.composite
 def cases(draw: st.DrawFn, kind: str) -> Case:
     """A machine of one of QEMU's types."""
@@ -107,9 +114,7 @@ def cases(draw: st.DrawFn, kind: str) -> Case:
     ids = qemu_cpus.ids(architecture, topology)
     hmat = draw(st.booleans())
     given_cpus = hmat or draw(st.booleans())  # without, QEMU refuses processors as initiators
-    where = [
-        draw(st.integers(0, count - 1)) if given_cpus else node for node in qemu_cpus.default_nodes(topology, count)
-    ]
+    where = [draw(st.integers(0, count - 1)) if given_cpus else node for node in _default_nodes(topology, count)]
     nodes = draw(nodes_of(count))
     names = draw(st.lists(_names, min_size=40, max_size=60, unique=True))
     fancy = draw(st.booleans())

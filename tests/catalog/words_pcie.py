@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from .reader import Reader
 from .say import say
 
-ENDPOINT, LEGACY, ROOT, UPSTREAM, DOWNSTREAM, TO_PCI, TO_PCIE, RCIEP, RCEC = 0, 1, 4, 5, 6, 7, 8, 9, 10
+ENDPOINT, LEGACY, ROOT, UPSTREAM, DOWNSTREAM, TO_PCI, TO_PCIE, RCIEP = 0, 1, 4, 5, 6, 7, 8, 9
 
 
 def power(r: Reader, register: str) -> str:

@@ -15,7 +15,6 @@ from judges import ROOT, lacking
 _FETCHED = ROOT / ".cache" / "browser" / "bin" / "chromium-headless-shell"
 _NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 _LIMIT = 60  # seconds
-DARK = "--blink-settings=preferredColorScheme=0"
 _RESULT = re.compile(r'<pre id="judged"[^>]*>(.*?)</pre>', re.DOTALL)
 
 

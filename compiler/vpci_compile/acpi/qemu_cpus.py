@@ -1,6 +1,6 @@
-"""The processors of a QEMU machine: their ids, and their nodes where nobody says.
+"""The processors of a QEMU machine: their ids.
 
-Source: QEMU 11.1.3 include/hw/i386/topology.h, hw/i386/x86-common.c, hw/arm/virt.c, hw/core/machine.c.
+Source: QEMU 11.1.3 include/hw/i386/topology.h, hw/i386/x86-common.c, hw/arm/virt.c.
 """
 
 from __future__ import annotations
@@ -37,9 +37,3 @@ def _apic_id(index: int, topology: Topology) -> int:
         made |= part << shift
         shift += (parts - 1).bit_length()
     return made | index << shift
-
-
-def default_nodes(topology: Topology, nodes: int) -> list[int]:
-    """The node of each processor where no node names any: the sockets are dealt out in turn."""
-    count = prod(topology)
-    return [index // (count // topology.sockets) % nodes for index in range(count)]

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from .structures import Field, Format, Header, Table
 
 LOCAL = 10
-UNREACHABLE = 255
 REMOTE = 20
 """What Linux takes where no table says (include/linux/topology.h)."""
 

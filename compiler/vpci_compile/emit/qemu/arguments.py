@@ -17,13 +17,12 @@ from ...ir import ROM_INDEX, Bar, BarKind, Function, Kind, Origin
 from ...stack.linux.facts import Version
 from ...stack.qemu.facts import release
 from ..artifact import Artifact, Options
-from .facts import ATS, CONVENTIONAL, PASID, PORT, Case, clique, is_gpudirect
+from .facts import ATS, CONVENTIONAL, PASID, PORT, VNDR, Case, clique, is_gpudirect
 from .rules import check, overrides
 from .synthesis import gpudirect_place, pasid_values
 
 __all__ = ["check", "emit", "identifier"]
 
-VNDR = 0x09  # the one capability whose body QEMU does not compare (skip-vsc-check)
 IOMMUFD = "iommufd0"  # functions below one vIOMMU share one object of this name
 _WINDOW_GRAIN = 1 << 20  # a bridge's memory windows are counted in MiB (PCIe 6.0 7.5.1.3.8)
 
