@@ -135,9 +135,9 @@ def migration(source: Capture, destination: Capture) -> object:
     """What `diff` answers of two captures that were read."""
     from vpci_compile import api
     from vpci_compile.host import sides
-    from vpci_compile.stack import Place
+    from vpci_compile.stack import Place, newest
 
-    below = sides.DEFAULT_STACK
+    below = newest()
     here, there = (sides.of_capture(one, "", below, Place.PORT, {}) for one in (source, destination))
     return api.migration(here, there)
 

@@ -10,11 +10,10 @@ from .machines import BuiltMachine, build_machine, check_machine, is_machine, lo
 from .migrations import Below, migration, migration_of_machines, side
 from .named import LAYOUT_SUFFIXES, StrPath, is_layout
 from .reports import Page, picture, report, report_of_machine, report_of_machines, report_of_migration
-from .stacks import DEFAULT_STACK, PREDICTION_SUFFIXES, baseline, fleet, predict, write_prediction
+from .stacks import PREDICTION_SUFFIXES, baseline, fleet, predict, write_prediction
 from .tables import lint_tables, load_table, nodes_of_tables
 
 __all__ = [
-    "DEFAULT_STACK",
     "LAYOUT_SUFFIXES",
     "PREDICTION_SUFFIXES",
     "Below",

@@ -34,11 +34,11 @@ def side(path: StrPath, slot: str | None = None, below: Below | None = None) -> 
     """
     from .. import capture
     from ..host import document, sides
-    from ..stack import Place
+    from ..stack import Place, newest
 
     below = below or Below()
     name = os.fspath(path) if slot is None else f"{os.fspath(path)} {slot}"
-    stack, place = below.stack or sides.DEFAULT_STACK, Place(below.place)
+    stack, place = below.stack or newest(), Place(below.place)
     if is_layout(path):
         compiled = compile_layout(path)
         return sides.of_layout(compiled.function, name, stack, below.options)._replace(diagnostics=compiled.diagnostics)

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from ..fleet import FleetReport, Group, Member
     from ..host import Baseline, Predicted
 
-DEFAULT_STACK = "linux-7.2/qemu-11.1"
 PREDICTION_SUFFIXES = (".json", ".bin", ".lspci")
 
 
@@ -81,7 +80,7 @@ def baseline(
 
 def fleet(
     paths: Iterable[StrPath],
-    stack: str = DEFAULT_STACK,
+    stack: str = "",
     place: str = "port",
     options: Mapping[str, str] | None = None,
     *,
@@ -90,14 +89,16 @@ def fleet(
 ) -> FleetReport:
     """Group the functions of many hosts by model and by contract below a stack, and say which stand apart.
 
-    `paths` are files, folders or patterns. What cannot be read is in the report, and the rest is answered. `each` is
-    called with each function and its group, `progress` with the number of the file that is read, and its name.
+    Without a stack it is the newest known. `paths` are files, folders or patterns. What cannot be read is in the
+    report, and the rest is answered. `each` is called with each function and its group, `progress` with the number of
+    the file that is read, and its name.
 
     Raises:
         ValueError: there is no such stack, place or option.
     """
     from .. import host
     from ..fleet import below
+    from ..stack import newest
 
     names = [os.fspath(path) for path in paths]
-    return host.survey(names, below(stack, place, options or {}), each=each, progress=progress)
+    return host.survey(names, below(stack or newest(), place, options or {}), each=each, progress=progress)

@@ -38,8 +38,8 @@ def fleet(
         ),
     ],
     stack: Annotated[
-        str, typer.Option("--stack", metavar="S", help="Kernel and VMM on each host (see 'stacks').")
-    ] = "linux-7.2/qemu-11.1",
+        str, typer.Option("--stack", metavar="S", help="Kernel and VMM on each host; else the newest known.")
+    ] = "",
     place: PlaceOption = Where.PORT,
     option: OptionsOption = None,
     format: Annotated[  # noqa: A002 - the option's name

@@ -15,7 +15,6 @@ from .document import Document
 from .found import found
 from .shown import predictions
 
-DEFAULT_STACK = "linux-7.2/qemu-11.1"
 _NOWHERE = whole_file("")
 _UNREAD = ("VPCI1705", "VPCI1706", "VPCI1707", "VPCI1708", "VPCI1726")
 """Warnings of a capture after which nobody can say what a guest sees."""

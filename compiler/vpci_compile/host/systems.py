@@ -16,6 +16,7 @@ from ..diff import Difference as Row
 from ..diff import Kind as Means
 from ..emit.machine import tables as machine_tables
 from ..ir.topology import Instance, PciePort, System
+from ..stack import QEMU, newest
 from . import migration, policy, sides
 from .policy import Accepted
 
@@ -141,7 +142,7 @@ def _functions(source: System, destination: System) -> dict[str, Answer]:
     by_name = {one.name: one for one in destination.devices}
     by_place = {_place(destination, one): one for one in destination.devices}
     vmm = destination.machine.vmm
-    below = f"linux-7.2/{vmm.name}-{vmm.release[0]}.{vmm.release[1]}" if vmm.name == "qemu" else sides.DEFAULT_STACK
+    below = newest(vmm.release if vmm.name == QEMU else None)
     known: dict[tuple[str, str], Answer] = {}
     found: dict[str, Answer] = {}
     for one in source.devices:

@@ -10,7 +10,7 @@ from .hardware import Hardware
 from .incoming import Check
 from .layers import Change, View, device_image, seen
 from .migration import forgets, migrates, skips_vsc
-from .predict import KERNEL_FACTS, QEMU, VMMS, Prediction, Program, Stack, known_programs, parse, predict
+from .predict import KERNEL_FACTS, QEMU, VMMS, Prediction, Program, Stack, known_programs, newest, parse, predict
 from .qemu.options import Ids, OptionError, Pasid, QemuOptions
 from .qemu.refusals import Refusal
 
@@ -35,6 +35,7 @@ __all__ = [
     "forgets",
     "known_programs",
     "migrates",
+    "newest",
     "parse",
     "predict",
     "seen",

@@ -97,6 +97,11 @@ def parse(name: str) -> Stack:
     return Stack(kernel, vmm, release)
 
 
+def newest(vmm: Version | None = None) -> str:
+    """The newest Linux that is known below QEMU `vmm`, or below the newest that is known: linux-7.2/qemu-11.1."""
+    return f"{KERNEL}-{_text(linux().newest)}/{QEMU}-{_text(vmm or qemu().newest)}"
+
+
 class Program(NamedTuple):
     """A program that can be part of a stack: its known releases, and how well they are known.
 
