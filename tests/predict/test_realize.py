@@ -133,6 +133,15 @@ def test_another_kernel_hides_more() -> None:
     assert "unlinks extended capability 0x0023" in text
 
 
+def test_a_layout_of_the_device_itself_hears_what_the_stack_hides() -> None:
+    device = host("sysfs/igb")
+    text = complaints(device.function, device)
+    assert "sriov: the layout has it at 0x160, 64 bytes, a guest of linux-7.2/qemu-11.1 finds it nowhere" in text
+    assert "QEMU unlinks SR-IOV; its bytes can still be read at 0x160 [vfio_add_ext_cap, executed]" in text
+    assert "the stack hides it: source: hidden, style: unlinked" in text
+    assert "no such structure" not in text
+
+
 def test_options_of_the_user_stay() -> None:
     device = host("sysfs/igb")
     text = complaints(compile_text(seen(device)), device, **{"x-pci-vendor-id": "0x1234"})

@@ -18,7 +18,7 @@ from . import baseline_text
 from .baseline_groups import size_of
 from .baseline_text import Dropped, Finding, Open, Pinned, Unsaid
 from .baseline_views import Range, Setting, View, bits
-from .predict import compile_text, seen_capture
+from .predict import compile_text, hidden_by, seen_capture
 
 _DIFFERS = "the hosts differ here outside of every structure"
 _NOT_SAID = "an input does not say these bytes"
@@ -203,11 +203,7 @@ def _tuples(rows: Mapping[str, list[int]]) -> dict[str, tuple[int, ...]]:
 
 
 def _why(view: View, at: int) -> str:
-    """Who takes the structure at `at` away: the change that says so, or the one that reaches it."""
-    changes = view.prediction.changes
-    said = (one for one in changes if re.search(rf"\bat {at:#x}\b", one.text))
-    reaching = (one for one in changes if one.offset <= at < one.offset + one.length)
-    change = next(said, None) or next(reaching, None)
+    change = hidden_by(view.prediction, at)
     return f"{change.text} [{change.source}]" if change is not None else "no pointer of the device leads to it"
 
 

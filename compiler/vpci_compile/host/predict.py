@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from ..capture import BarFact, Capture
 from ..diagnostics import Diagnostic, Report, Severity, Source
 from ..ir import Bar, BarKind, Function
 from ..pipeline import Compiled
-from ..stack import Hardware, Pasid, Place, Prediction, captured
+from ..stack import Change, Hardware, Pasid, Place, Prediction, captured
 from . import hazards
 
 QUIRK = "VPCI1330"
@@ -121,6 +122,13 @@ def predicted_function(device: Device, prediction: Prediction) -> Function:
         guest=function.guest._replace(place=prediction.place.value),
         physical=device.function.physical,
     )
+
+
+def hidden_by(prediction: Prediction, at: int) -> Change | None:
+    """What takes away the device's structure at `at`: the change that says so, or the one that reaches it."""
+    said = (one for one in prediction.changes if re.search(rf"\bat {at:#x}\b", one.text))
+    reaching = (one for one in prediction.changes if one.offset <= at < one.offset + one.length)
+    return next(said, None) or next(reaching, None)
 
 
 def described(read: Capture, prediction: Prediction, unknown: tuple[tuple[int, int], ...] = ()) -> Function:

@@ -15,7 +15,7 @@ from ..stack import Change, Pasid, Place, Prediction
 from ..stack.linux.view import is_denied
 from ..stack.qemu.facts import qemu
 from . import hazards, needs
-from .predict import Device, foretell, predicted_function
+from .predict import Device, foretell, hidden_by, predicted_function
 
 ID_OPTIONS = (
     ("x-pci-vendor-id", 0x00, 2),
@@ -178,13 +178,17 @@ def _complain(
         )
         return
     if not difference.left or not difference.right or difference.left.startswith("at 0x"):
+        place = next((s.offset for s in device.function.structures if s.name == difference.path), None)
+        hiding = hidden_by(prediction, place) if place is not None and not difference.right else None
+        if hiding is not None:
+            note = [f"{hiding.text} [{hiding.source}]"]
         report.add(
             "VPCI2111",
             span,
             f"{difference.path}: the layout has it {difference.left or 'nowhere'}, "
             f"a guest of {below} finds it {difference.right or 'nowhere'}",
             note=note,
-            help=_structure_help(device, difference, changes),
+            help=_structure_help(difference, place is not None),
         )
         return
     if difference.path == "config_size":
@@ -207,13 +211,12 @@ def _complain(
     )
 
 
-def _structure_help(device: Device, difference: Difference, changes: list[Change]) -> str:
+def _structure_help(difference: Difference, there: bool) -> str:
     if not difference.left:
         return "add it to the layout with source: copied, or source: hidden where an option hides it"
+    if not difference.right and there:
+        return "the stack hides it: source: hidden, style: unlinked; 'vpci-compile baseline' writes it so"
     if not difference.right:
-        there = any(s.name == difference.path for s in device.function.structures)
-        if there and changes:
-            return "the stack hides it: source: hidden, style: unlinked"
         return "the device has no such structure: take another host, or leave it out"
     return "a copied structure stands where the device has it: let 'at' say so"
 
