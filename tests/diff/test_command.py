@@ -24,7 +24,7 @@ def diff(*arguments: str) -> Result:
     return CliRunner().invoke(app, ["diff", *arguments])
 
 
-def test_verdicts_come_first(tmp_path: Path) -> None:
+def test_verdicts_come_first() -> None:
     same, other = diff(IGB, IGB), diff(NVME, SRIOV)
     assert (same.exit_code, other.exit_code) == (0, 1)
     assert same.stdout.startswith("can migrate below linux-7.2/qemu-11.1, today: ")

@@ -131,7 +131,7 @@ def test_a_file_that_goes_away_while_the_fleet_is_read(tmp_path: Path) -> None:
     assert found.functions == 2 and not found.fine
 
 
-def test_hosts_that_do_not_say_sizes_are_no_other_hosts(run: Run, tmp_path: Path) -> None:
+def test_hosts_that_do_not_say_sizes_are_no_other_hosts(run: Run) -> None:
     """Whether a guest would see a BAR of another size is not known: nobody refuses, and it is no outlier's fault."""
     with_sizes = (OWN / "nvme.lspci").read_text()
     without = "".join(line for line in with_sizes.splitlines(keepends=True) if "[size=" not in line)
@@ -174,7 +174,7 @@ def test_names_in_csv_are_no_formulas_and_move_no_cursor(run: Run, tmp_path: Pat
     assert names == {"file", "./=1+2.lspci", "./+a.lspci", "./-b.lspci", "./@c.lspci", "d.[31m .lspci"}
 
 
-def test_every_form_of_a_capture_comes_into_one_group(run: Run, tmp_path: Path) -> None:
+def test_every_form_of_a_capture_comes_into_one_group(run: Run) -> None:
     data = nvme()
     Path("a.bin").write_bytes(data)
     Path("b.lspci").write_text(text({"01:00.0": data}))

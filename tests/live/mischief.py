@@ -57,7 +57,7 @@ _COMMANDS: list[tuple[int, Callable[[random.Random], bytes]]] = [
     (client.DMA_MAP, _numbers("<IIQQQ", 40, 3, 1 << 20, 1 << 63, 1 << 63)),
     (client.DMA_UNMAP, _numbers("<IIQQ", 40, 3, 1 << 63, 1 << 63)),
     (client.RESET, lambda _: b""),
-    (client.VERSION, lambda dice: greeting(dice)),
+    (client.VERSION, greeting),
     (16, _numbers("<IIQ", 64, 0xFFFF, 1 << 63)),  # DEVICE_FEATURE
     (15, _numbers("<QQII", 3, 4096, 9, 8)),  # REGION_WRITE_MULTI
 ]

@@ -40,7 +40,7 @@ def _block(diagnostic: Diagnostic, colour: bool) -> str:
         lines.append(bar)
         shown = ""
         for span, sign, text in sorted(marks, key=lambda mark: (mark[0].line, mark[0].col)):
-            source, under = _mark(span, sign, text, gutter, paint(sign, style) if colour else sign)
+            source, under = _mark(span, paint(sign, style) if colour else sign, text, gutter)
             lines.extend([under] if source == shown else [source, under])  # two marks in a line: the line once
             shown = source
         if diagnostic.notes or diagnostic.helps or elsewhere:
@@ -55,7 +55,7 @@ def _block(diagnostic: Diagnostic, colour: bool) -> str:
 _WIDEST = 160
 
 
-def _mark(span: Span, sign: str, text: str, gutter: int, painted: str) -> tuple[str, str]:
+def _mark(span: Span, sign: str, text: str, gutter: int) -> tuple[str, str]:
     source = span.source.line(span.line)
     start = span.col - 1
     if len(source) > _WIDEST:  # a very long line: show the part around the mark
@@ -63,7 +63,7 @@ def _mark(span: Span, sign: str, text: str, gutter: int, painted: str) -> tuple[
         source, start = source[cut : cut + _WIDEST], start - cut
     source = printable(source)
     width = max(1, min(span.width, len(source) - start))
-    under = f"{' ' * gutter} | {' ' * start}{painted * width}"
+    under = f"{' ' * gutter} | {' ' * start}{sign * width}"
     return f"{span.line:>{gutter}} | {source}".rstrip(), f"{under} {printable(text)}".rstrip()
 
 

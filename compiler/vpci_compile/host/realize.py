@@ -207,7 +207,7 @@ def _complain(
         span,
         f"{difference.path}{where}: the layout says {difference.left}, a guest of {below} reads {difference.right}",
         note=note,
-        help=_value_help(device, difference, changes),
+        help=_value_help(device, changes),
     )
 
 
@@ -221,7 +221,7 @@ def _structure_help(difference: Difference, there: bool) -> str:
     return "a copied structure stands where the device has it: let 'at' say so"
 
 
-def _value_help(device: Device, difference: Difference, changes: list[Change]) -> str:
+def _value_help(device: Device, changes: list[Change]) -> str:
     if changes:
         return "describe what the guest finds, or choose another place, option or release"
     whose = device.capture.label
