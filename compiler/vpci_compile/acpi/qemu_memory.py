@@ -49,7 +49,7 @@ def _window_size(machine: Machine) -> int:
 def ranges(machine: Machine) -> list[Range]:
     """The addresses of each node's RAM, in the order of the SRAT."""
     if machine.architecture is Architecture.X86_64:
-        return _pc_ranges(machine)
+        return around_holes(machine, below_4g(machine), _above_4g(machine))
     found, base = [], _VIRT_RAM
     for number, node in enumerate(machine.nodes):
         if node.memory:
@@ -58,10 +58,12 @@ def ranges(machine: Machine) -> list[Range]:
     return found
 
 
-def _pc_ranges(machine: Machine) -> list[Range]:
-    """Around the two holes of a PC: a node that ends in one is cut, and the next begins behind it."""
+def around_holes(machine: Machine, low: int, high: int) -> list[Range]:
+    """Around the two holes of a PC: a node that ends in one is cut, and the next begins behind it.
+
+    RAM ends at `low`, and goes on at `high`.
+    """
     found: list[Range] = []
-    low, high = below_4g(machine), _above_4g(machine)
     after = 0  # where the next node begins
 
     def add(node: int, base: int, size: int) -> None:

@@ -7,12 +7,15 @@ from functools import partial
 from math import gcd
 
 from ..ir.machine import Architecture, Locality, Machine
-from . import hmat, qemu_memory, slit, srat
+from . import crosvm_memory, hmat, qemu_memory, slit, srat
 from .structures import Header, Structure, Table, make
 
 _LARGEST_ENTRY = 0xFFFE
 _REPLACES_QEMUS = partial(Header, oem_id=b"BOCHS ", oem_table_id=b"BXPC    ", oem_revision=2)
 """A table in the initrd takes the place of one with its OEM ids and a lower revision (Linux drivers/acpi/tables.c)."""
+
+
+_RANGES = {"qemu": qemu_memory.ranges, "crosvm": crosvm_memory.ranges}
 
 
 def tables(machine: Machine) -> list[Table]:
@@ -40,7 +43,7 @@ def _structures(machine: Machine) -> Iterator[Structure]:
             yield srat.processor(cpu.id, cpu.node)
         else:
             yield make(srat.GICC, domain=cpu.node, uid=cpu.id)
-    for one in qemu_memory.ranges(machine):
+    for one in _RANGES[machine.vmm.name](machine):
         yield srat.memory(one.node, one.base, one.size)
     for window in qemu_memory.hotplug_window(machine):
         # It goes with RAM, and not with the node of a device that happens to be the last.

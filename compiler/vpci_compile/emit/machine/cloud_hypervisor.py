@@ -1,6 +1,8 @@
 """A machine for cloud-hypervisor: its command line, and the body of `PUT /api/v1/vm.create`.
 
-Source: cloud-hypervisor's source at ae44c2971 (2026-08); nothing was run. It makes its own ACPI tables.
+Sources: cloud-hypervisor's source at ae44c2971 (2026-08); of the body vmm/src/api/openapi/cloud-hypervisor.yaml at
+00f68228, of the command line vmm/src/config.rs (`topology` is threads, cores, dies, packages). Nothing was run. It
+makes its own ACPI tables.
 """
 
 from __future__ import annotations

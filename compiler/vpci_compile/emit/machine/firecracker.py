@@ -1,6 +1,7 @@
 """A machine for Firecracker's developer preview of VFIO: experimental, as its branch is.
 
-Source: Firecracker's branch feature/vfio at 8c8fc631a (2026-08); nothing was run.
+Sources: Firecracker's branch feature/vfio at 8c8fc631a (2026-08); src/firecracker/swagger/firecracker.yaml
+(MachineConfiguration). Nothing was run.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The ACPI tables of a machine: SRAT, SLIT and HMAT as bytes and as source for iasl, and an SSDT for its GPUs.
 
-They are what that QEMU makes by itself, byte for byte, or as ACPI 6.6 has them where the layout asks for those. Of
-other VMMs there are none: where they put RAM is not known.
+They are what that QEMU makes by itself, byte for byte, or as ACPI 6.6 has them where the layout asks for those. crosvm
+makes none, and takes these. Of other VMMs there are none: where they put RAM is not known, or they make their own.
 """
 
 from __future__ import annotations
@@ -11,21 +11,29 @@ from collections.abc import Iterator
 from ...acpi import qemu, source, specified, ssdt
 from ...acpi.structures import Table, encode
 from ...diagnostics import Report
+from ...ir.machine import Machine
 from ...ir.topology import Bus, Instance, System
 from ...live import initramfs
 from ..artifact import Artifact, Options
 
-_QEMU = "qemu"
+_QEMU, _CROSVM = "qemu", "crosvm"
 _NARROW = ("q35", "pc")  # machines whose DSDT has revision 1 (QEMU 11.1.3)
 _MAX_GPUS = 16  # their names have one hex digit
 
 
 def tables(system: System) -> list[Table]:
-    """The tables that the guest of a machine of QEMU's finds; none of another VMM's. The system has passed `check`."""
+    """The tables that the guest of a machine of QEMU's finds, or of crosvm's. The system has passed `check`."""
     machine = system.machine
+    if machine.vmm.name == _CROSVM and is_numa(machine):
+        return specified.tables(machine)
     if machine.vmm.name != _QEMU:
         return []
     return specified.tables(machine) if system.specified else qemu.tables(machine)
+
+
+def is_numa(machine: Machine) -> bool:
+    """Whether a guest without tables would miss anything."""
+    return len(machine.nodes) > 1 or machine.hmat or bool(machine.initiators)
 
 
 def check(system: System, report: Report) -> None:
