@@ -126,8 +126,14 @@ def spoilt(draw: st.DrawFn) -> bytes:
     return _summed(bytes(octets))
 
 
+_NEWER = ("minimum_transfer", "address_mode")
+"""Fields of ACPI 6.4 (5.2.27.4) and 6.6 (5.2.29.5) that fwts 26.09 takes for reserved."""
+
+
 def _judge_spoilt(octets: bytes, folder: Path) -> None:
     theirs = complaints([octets], folder)
+    if any(one[name] for one in decode(octets).structures for name in _NEWER):
+        theirs = [one for one in theirs if not one.startswith("HMATReservedNonZero")]
     assert not theirs or _codes(octets), theirs
 
 

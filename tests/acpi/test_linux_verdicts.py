@@ -59,6 +59,11 @@ def _raw(octets: bytes) -> bytes:
     return encode(Table(made.header, made.format, made.fixed, tail=octets))
 
 
+def _cut(one: Structure) -> Structure:
+    """Without its last field."""
+    return Structure(one.type, one.shape, {name: one[name] for name in list(one.values)[:-1]})
+
+
 def _slit(rows: list[list[int]]) -> bytes:
     return encode(slit.table(Header("SLIT", 1), rows))
 
@@ -90,6 +95,7 @@ _PIECES = [srat.memory(0, _ARM_RAM + at, RAM // 64) for at in range(0, RAM, RAM 
 _NEAR = hmat.attributes(0, 0)
 _LATENCY = hmat.locality(0, 0, 1000, hmat.Localities((0,), (0,), (5,)))
 _CACHE = Cache(node=0, size=4096, level=1, associativity=1, policy=1, line=64)
+_LESS = replace(_LATENCY, tail=_LATENCY.tail[:-2])
 _SHORT = Structure(
     hmat.CACHE.type, hmat.CACHE, dict.fromkeys(("domain", "reserved1", "size"), 0)
 )  # 24 bytes with its head
@@ -103,6 +109,9 @@ VERDICTS = (
     Verdict("VPCI1911", "[HMAT:0x00] Invalid zero length", tables=(_FINE, _hmat([_NEAR], b"\1" + bytes(15)))),
     Verdict("VPCI1912", "SRAT: Unexpected header length: 28"),
     Verdict("VPCI1912", "acpi/hmat: Unexpected cache header length: 24", tables=(_FINE, _hmat([_NEAR, _SHORT]))),
+    Verdict("VPCI1912", "SRAT: SRAT not used", tables=(_srat([_cut(_X86[0]), _X86[1]]),)),
+    Verdict("VPCI1912", "SRAT: Invalid SRAT header length: 14", tables=(_srat([_cut(_ARM[0]), _ARM[1]]),), board=VIRT),
+    Verdict("VPCI1912", "Unexpected locality header length:40, minimum required:42", tables=(_FINE, _hmat([_LESS]))),
     Verdict("VPCI1913", "", (1, 0)),
     Verdict("VPCI1914", "", (1, 0)),
     Verdict("VPCI1915", "overlaps with node 1"),
@@ -216,12 +225,28 @@ def test_a_structure_of_length_0_keeps_linux_from_starting() -> None:
 
 def test_a_short_initiator_at_the_end_is_read_all_the_same() -> None:
     """The exception that VPCI1912 names."""
-    whole = _initiators([1])[0]
-    short = Structure(whole.type, whole.shape, {name: whole[name] for name in list(whole.values)[:-1]})
-    table = _srat([*_X86, short])
+    table = _srat([*_X86, _cut(_initiators([1])[0])])
     verdict = Verdict("VPCI1912", "", tables=(table,))
     assert _codes(_loaded(verdict), verdict) == {"VPCI1912"}
     assert boot(Q35, [table]).initiators == {1}
+
+
+def test_a_disabled_initiator_at_the_end_does_no_harm() -> None:
+    """The exception that VPCI1913 names."""
+    whole = _initiators([1, 2])
+    last = replace(whole[1], values={**whole[1].values, "flags": 0})
+    verdict = Verdict("VPCI1913", "", tables=(_srat([*_X86, whole[0], last]),))
+    assert _codes(_loaded(verdict), verdict) == set()
+    assert boot(Q35, verdict.tables).initiators == {1}
+
+
+def test_a_latency_too_large_for_32_bits_is_none() -> None:
+    """VPCI1927: Linux adds 999 ps before it divides, so that 4294967 ns are too many as well."""
+    for unit, shown in ((4294966, 4294966), (4294967, 0)):
+        lists = hmat.Localities((0,), (0,), (1000,))
+        verdict = Verdict("VPCI1927", "", tables=(_FINE, _hmat([_NEAR, hmat.locality(0, 0, unit, lists)])))
+        assert ("VPCI1927" in _codes(_loaded(verdict), verdict)) == (not shown)
+        assert boot(Q35, verdict.tables).performance["node0/access0/initiators/read_latency"] == shown
 
 
 def test_numbers_are_cut_below_a_narrow_dsdt(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from ..ir.machine import Cache
 from .structures import Bit, Field, Format, Header, Shape, Structure, Table, make
 
 INITIATOR_VALID = 1 << 0
+UNREACHABLE = 0xFFFF
 PS_PER_NS, MIB = 1000, 1 << 20
 
 ATTRIBUTES = Shape(

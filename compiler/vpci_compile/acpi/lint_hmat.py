@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..diagnostics import Report, Span
+from ..ir.machine import Measure
 from . import hmat, lint_reserved
 from .node_map import Guest, node_map
 from .structures import Structure, Table, structure_bytes
@@ -15,6 +16,7 @@ from .structures import Structure, Table, structure_bytes
 _IGNORING = "Linux: 'acpi/hmat: Ignoring: Invalid table', which is all of it"
 _OLD_REVISION, _REVISION = 1, 2
 _WRAP = (1 << 32) - 1  # hmat_normalize multiplies in 32 bits
+_ROUNDING = 999  # and adds this to round a latency up to whole nanoseconds, in 32 bits as well
 _Where = Callable[[int], Span]
 
 
@@ -76,7 +78,8 @@ def _locality(one: Structure, number: int, span: Span, report: Report) -> None:
     lists = hmat.localities(one)
     if lists is None:
         return
-    odd = [entry for entry in lists.entries if not entry or entry * one["unit"] > _WRAP]
+    most = _WRAP - _ROUNDING if one["data_type"] <= Measure.WRITE_LATENCY else _WRAP
+    odd = [entry for entry in lists.entries if not entry or (entry != hmat.UNREACHABLE and entry * one["unit"] > most)]
     if odd or not one["unit"]:
         why = "0 is no value" if not all(odd) or not one["unit"] else f"times {one['unit']} it has more than 32 bits"
         text = f"structure {number}: {len(odd)} of {len(lists.entries)} entries say nothing to Linux: {why}"
