@@ -79,3 +79,14 @@ def test_the_script_gives_the_arguments_one_option_a_line(tmp_path: Path) -> Non
     assert told.decode().split("\0")[:-1] == [*document["argv"], "more"]
     assert max(map(len, script.splitlines())) < 200
     assert shlex.split(document["shell"]) == document["argv"]
+
+
+@pytest.mark.parametrize("name", ['""', "UP", '"a b"'])
+def test_a_part_whose_name_is_none(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text(
+        f"vpci: 1\nmachine: x\narchitecture: x86_64\nvmm: {{qemu: 11.1}}\nbuses:\n  {name}: {{number: 1, node: 0}}\n"
+    )
+    done = command("check", path)
+    assert done.returncode == 1
+    assert f"{path}:6:3: error[VPCI1103]" in done.stderr and "is no name" in done.stderr

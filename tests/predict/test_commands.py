@@ -130,3 +130,12 @@ def test_every_stack_that_is_listed_is_taken(run: Run) -> None:
         for release in releases:
             stack = f"{program}-{release}" if program in ("linux", "qemu") else f"linux-7.2/{program}-{release}"
             assert run("predict", NIC, "--stack", stack).status == 0, stack
+
+
+@pytest.mark.parametrize("size", [65, 129, 131, 163, 254, 257, 259, 301, 4093])
+@pytest.mark.parametrize("stack", [STACK, "linux-7.2/cloud-hypervisor-53.0", "qemu-10.0"])
+def test_a_capture_cut_off_inside_a_dword_is_predicted(run: Run, stack: str, size: int) -> None:
+    Path("cut.bin").write_bytes((CAPTURES / "sysfs/igb/config").read_bytes()[:size])
+    done = run("predict", "cut.bin", "--stack", stack)
+    assert done.status in (0, 1)
+    assert "error[VPCI2101]" in done.err or f": {(size + 3) // 4 * 4} bytes" in done.out.splitlines()[0]

@@ -200,12 +200,13 @@ class Draft:
         return tuple((hole.start(), hole.end()) for hole in re.finditer(b"\0+", self.known))
 
     def finish(self, name: str, diagnostics: Iterable[Diagnostic]) -> Capture:
-        """The capture, as read from the file `name`."""
+        """The capture, as read from the file `name`; a dword that was cut off is whole, and the rest of it missing."""
+        length, rest = len(self.data), -len(self.data) % 4
         return Capture(
             slot=self.slot,
             name=name,
-            data=bytes(self.data),
-            missing=self.missing,
+            data=bytes(self.data) + bytes(rest),
+            missing=(*self.missing, *([(length, length + rest)] if rest else [])),
             redacted=tuple(self.redacted),
             bars=tuple(self.bars),
             driver=self.driver,
