@@ -36,7 +36,7 @@ def check(system: System, options: Options, report: Report) -> None:
     for span, what in _unsaid(system, options):
         message = f"KubeVirt has no words for {what}: the hook says it to libvirt"
         report.add("VPCI1974", span, message)
-    orchestrators.check_ids("KubeVirt", system, report)
+    orchestrators.check_host("KubeVirt", system, options, report)
 
 
 def _unsaid(system: System, options: Options) -> Iterator[tuple[Span, str]]:

@@ -27,7 +27,7 @@ def check(system: System, options: Options, report: Report) -> None:
     """Report VPCI1974 for what Nova decides by itself, VPCI1975 for functions that it shows otherwise."""
     for span, what in _unsaid(system):
         report.add("VPCI1974", span, f"Nova has no words for {what}, and decides by itself")
-    orchestrators.check_ids("Nova", system, report)
+    orchestrators.check_host("Nova", system, options, report)
     for one in system.devices:
         told = orchestrators.properties(one, system, options)
         if told:

@@ -73,11 +73,17 @@ def same_ids(system: System) -> Iterator[tuple[Instance, Instance]]:
             yield one, other
 
 
-def check_ids(name: str, system: System, report: Report) -> None:
-    """Report VPCI1974 for functions that `name` confuses, and where it takes any function of these ids."""
+def check_host(name: str, system: System, options: Options, report: Report) -> None:
+    """Report VPCI1974 for what `name` decides about functions of the host, and for facts that it has of its own."""
+    if system.devices:
+        message = f"{name} chooses which function of the host each one is, by vendor and device"
+        report.add("VPCI1974", system.origins["devices"], message)
     for one, other in same_ids(system):
-        message = f"{name} asks for a function by its ids, and cannot tell {one.name} from {other.name}"
+        message = f"{name} cannot tell {one.name} from {other.name}: their ids are the same"
         report.add("VPCI1974", one.origin, message, help="two kinds of hosts, each with functions of one of them")
+    if options.monitor or options.iommufd_fd is not None:
+        message = f"{name} takes nothing of what was told of a monitor or of iommufd: it has its own"
+        report.add("VPCI1974", system.origin, message)
 
 
 def architecture(system: System, x86: str, arm: str) -> str:
