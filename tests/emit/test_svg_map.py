@@ -42,7 +42,7 @@ def test_every_structure_is_drawn_to_scale(path: Path) -> None:
     said = "".join(root.itertext())
     assert function.digest[:12] in said
     assert all(f"BAR {bar.index}" in said for bar in function.bars if bar.index < 6)
-    assert len(svg_map.render(function)) < 40_000
+    assert len(svg_map.render(function)) < 28_000 + 600 * len(function.structures)
 
 
 def test_the_hover_title_has_registers_and_fields() -> None:
