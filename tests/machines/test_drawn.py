@@ -54,3 +54,25 @@ def test_many_machines(architecture: str, tmp_path: Path) -> None:
         agree(tmp_path, text)
 
     judged()
+
+
+_PC = 'vpci: 1\nmachine: x\narchitecture: x86-64\nvmm: {name: qemu, release: "11.1", type: q35}\ncpus: 1\n'
+_FOUR = "ports: {a: {}, b: {}, c: {}, d: {}}\ndevices:\n" + "".join(
+    f"  f{port}: {{layout: port-8.yaml, port: {port}}}\n" for port in "abcd"
+)
+
+
+@pytest.mark.parametrize("vendor", ["intel", "amd"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "nodes: [{memory: 2G}]\n" + _FOUR,
+        "nodes: [{memory: 2G}]\nbuses: {host: {number: 99, cxl: true}}\n" + _FOUR,
+        "nodes: [{memory: 1000G}]\n",
+        "nodes: [{memory: 1030G}]\nhotplug: {size: 64G, slots: 4}\n",
+    ],
+)
+def test_addresses_of_more_than_40_bits(vendor: str, text: str, tmp_path: Path) -> None:
+    """QEMU starts only where the processors address all that there is."""
+    write_devices(tmp_path)
+    agree(tmp_path, f"{_PC}processor: {{vendor: {vendor}}}\n{text}")

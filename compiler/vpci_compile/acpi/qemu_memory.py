@@ -29,7 +29,7 @@ def below_4g(machine: Machine) -> int:
     return min(machine.memory, most)
 
 
-def _above_4g(machine: Machine) -> int:
+def above_4g(machine: Machine) -> int:
     """Where a PC's other RAM begins (`above_4g_mem_start`).
 
     Behind 1 TiB, where the processor is AMD's and addresses would else reach the range of HyperTransport.
@@ -49,7 +49,7 @@ def _window_size(machine: Machine) -> int:
 def ranges(machine: Machine) -> list[Range]:
     """The addresses of each node's RAM, in the order of the SRAT."""
     if machine.architecture is Architecture.X86_64:
-        return around_holes(machine, below_4g(machine), _above_4g(machine))
+        return around_holes(machine, below_4g(machine), above_4g(machine))
     found, base = [], _VIRT_RAM
     for number, node in enumerate(machine.nodes):
         if node.memory:
@@ -97,7 +97,7 @@ def hotplug_window(machine: Machine) -> list[Range]:
     if not machine.hotplug:
         return []
     above = machine.memory - below_4g(machine)
-    return [Range(last, _up(_above_4g(machine) + above), size, hotplug=True)]
+    return [Range(last, _up(above_4g(machine) + above), size, hotplug=True)]
 
 
 def _up(address: int) -> int:

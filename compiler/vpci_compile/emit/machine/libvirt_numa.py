@@ -65,7 +65,7 @@ def cpu(system: System, uses: set[str]) -> Element:
     ElementTree.SubElement(
         found, "topology", {name: str(parts[name]) for name in ("sockets", *dated, "cores", "threads")}
     )
-    if bits := address_bits(machine):
+    if bits := address_bits(system):
         uses.add("maxphysaddr")
         ElementTree.SubElement(found, "maxphysaddr", mode="emulate", bits=str(bits))
     numa = ElementTree.SubElement(found, "numa")

@@ -11,7 +11,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from ...acpi.qemu_memory import HOLE64, hotplug_window, ranges
+from ...acpi.qemu_memory import HOLE64, above_4g, hotplug_window, ranges
 from ...diagnostics import Report
 from ...ir.machine import Architecture, Locality, Machine, Measure
 from ...ir.topology import ROOT, Bus, Instance, PciePort, System, Viommu
@@ -25,6 +25,7 @@ from . import host_facts
 
 IOMMUFD = qemu.IOMMUFD
 _ROOT_BUS = {"q35": "pcie.0", "virt": "pcie.0", "pc": "pci.0"}
+_CXL_REGISTERS = 1 << 20  # of all CXL host bridges, behind RAM (QEMU hw/i386/pc.c, pc_get_cxl_range_start)
 _BITS = 40  # what a processor addresses that nobody says more of (QEMU target/i386/cpu.h, TCG_PHYS_ADDR_BITS)
 _LEAST_WINDOW = 512 << 30  # QEMU 10.0 hw/arm/virt.c: highmem-mmio-size cannot be less
 _HEADER_TYPE, _MULTIFUNCTION = 0x0E, 0x80
@@ -210,20 +211,23 @@ def told_window(system: System) -> int:
     return system.machine.pci_hole64 or 0
 
 
-def address_bits(machine: Machine) -> int:
+def address_bits(system: System) -> int:
     """Bits that the processors of a PC must address for its RAM and its 64-bit window; 0 where any do."""
+    machine = system.machine
     if machine.architecture is not Architecture.X86_64:
         return 0
     hole = machine.pci_hole64 or HOLE64[machine.vmm.machine]
-    ram = max(one.base + one.size for one in (*ranges(machine), *hotplug_window(machine)))
-    bits = ((-(-ram // hole) + 1) * hole - 1).bit_length()  # firmware aligns the window to its size
+    end = max(above_4g(machine), *(one.base + one.size for one in (*ranges(machine), *hotplug_window(machine))))
+    if any(bus.cxl for bus in system.buses):
+        end += _CXL_REGISTERS
+    bits = ((-(-end // hole) + 1) * hole - 1).bit_length()  # firmware aligns the window to its size
     return bits if machine.pci_hole64 or bits > _BITS else 0
 
 
 def _cpu(system: System, requires: list[str]) -> str:
     """`max` is the host's processor where KVM runs it; another `-cpu` behind it counts instead."""
-    text, machine = "max", system.machine
-    if bits := address_bits(machine):
+    text = "max"
+    if bits := address_bits(system):
         requires.append(f"a host whose processors address {bits} bits of memory, with KVM")
         text += f",phys-bits={bits}"
     if system.vendor:
