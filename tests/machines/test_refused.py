@@ -42,6 +42,15 @@ REFUSED = {
         "devices: {d: {layout: port-0.yaml, port: p}}\n",
         "VPCI1993",
     ),
+    "switches deeper than there are buses": (
+        "x86",
+        ONE
+        + "ports:\n  p0: {}\n"
+        + "".join(f"  p{n}: {{bus: s{n}}}\n" for n in range(1, 1500))
+        + "switches:\n"
+        + "".join(f"  s{n}: {{port: p{n - 1}}}\n" for n in range(1, 1500)),
+        "VPCI1964",
+    ),
     "a switch behind no port": ("x86", ONE + "switches: {s: {port: p}}\n", "VPCI1960"),
     "two switches behind one port": (
         "x86",

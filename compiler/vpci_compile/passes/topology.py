@@ -14,7 +14,7 @@ from ..diagnostics import Report, Span, nearest
 from ..ir import Function
 from ..ir.topology import ROOT, Bus, PciePort, Switch, Viommu
 from ..loader import Node
-from .windows import GRAIN, Windows
+from .windows import BUSES, GRAIN, Windows
 
 if TYPE_CHECKING:
     from ..spec.machine import DeviceEntry, MachineLayout, PortEntry, ViommuEntry
@@ -148,7 +148,7 @@ def ports(plan: Plan, expanders: list[Bus], windows: Windows) -> Numbered:
     starts = [(0, ROOT), *((bus.number, bus.name) for bus in expanders)]
     for index, (first, name) in enumerate(starts):
         last = _number(plan, windows, found, name, first)
-        limit = starts[index + 1][0] if index + 1 < len(starts) else 256
+        limit = starts[index + 1][0] if index + 1 < len(starts) else BUSES
         if last >= limit:
             other = starts[index + 1][1] if index + 1 < len(starts) else ""
             what = f"bus {limit:#x} is that of {other}" if other else "there are no buses above 0xff"
@@ -156,6 +156,8 @@ def ports(plan: Plan, expanders: list[Bus], windows: Windows) -> Numbered:
             message = f"the ports of {name} take buses {first + 1:#x}..{last:#x}, and {what}"
             plan.report.add("VPCI1964", span, message, help="number: a higher one, with room for the ports before it")
     met = {switch.name for switch in found.switches}
+    if plan.report.failed:
+        return found
     for name, entry in plan.layout.switches.items():
         if name not in met and f"switches {name}" in plan.slots:
             message = f"{name} is behind {entry.port}, which is behind {name} itself"
@@ -169,6 +171,8 @@ def _number(plan: Plan, windows: Windows, found: Numbered, bus: str, number: int
     own.sort(key=lambda row: (plan.slots.get(f"ports {row[0]}", 0), row[1].function))
     last = number
     for key, port in own:
+        if last >= BUSES:  # what follows has no number, and who has asked says so
+            break
         secondary, place, slot = last + 1, len(found.ports), plan.slots.get(f"ports {key}", 0)
         made = PciePort(
             key, bus, slot, port.function, number, secondary, secondary, windows.of(key), port.io, place + 1,

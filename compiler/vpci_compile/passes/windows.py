@@ -6,7 +6,7 @@ Source: PCIe 6.0 7.5.1.3 (a bridge's windows); how firmware adds them up: SeaBIO
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..ir import Bar, BarKind, Function
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from ..spec.machine import MachineLayout
 
 GRAIN = 1 << 20  # a bridge's windows are counted in MiB (PCIe 6.0 7.5.1.3.8)
+BUSES = 256
+"""Buses of a segment: no switch is deeper below others."""
 _SPARE = 1 << 30
 _EMPTY = 2 << 20  # what SeaBIOS gives a port with nothing behind it, for what is plugged in later
 
@@ -32,13 +34,16 @@ class Windows:
 
     def __init__(self, layout: MachineLayout, functions: Mapping[str, Function]) -> None:
         self._layout = layout
-        self._behind = {
-            port: [functions[name] for name, one in layout.devices.items() if one.port == port] for port in layout.ports
-        }
-        self._below = {
-            port: [name for name, one in layout.ports.items() for own in _switches(layout, port) if one.bus == own]
-            for port in layout.ports
-        }
+        self._behind: dict[str, list[Function]] = {port: [] for port in layout.ports}
+        for name, device in layout.devices.items():
+            if device.port in self._behind:
+                self._behind[device.port].append(functions[name])
+        self._below: dict[str, list[str]] = {port: [] for port in layout.ports}
+        for name, port in layout.ports.items():
+            switch = layout.switches.get(port.bus)
+            if switch is not None and switch.port in self._below:
+                self._below[switch.port].append(name)
+        self._rooms: dict[str, Room] = {}
         self._numbers = sorted(layout.buses, key=lambda name: layout.buses[name].number)
         self._alone = [functions[name] for name, one in layout.devices.items() if not one.port]
 
@@ -83,28 +88,29 @@ class Windows:
             end = _up(end, total.alignment) + total.size
         return _power_of_two(end + _SPARE) if end else 0
 
-    def _room(self, port: str, seen: Sequence[str] = ()) -> Room:
+    def _room(self, port: str, depth: int = 0) -> Room:
+        if port not in self._rooms:
+            self._rooms[port] = self._room_of(port, depth)
+        return self._rooms[port]
+
+    def _room_of(self, port: str, depth: int) -> Room:
         """What stands behind a port.
 
         BARs whose size no layout states are taken to be, together, no larger than the largest that is known.
         """
-        if port in seen:  # a switch behind itself: its place says so
+        if depth > BUSES:  # a switch behind itself, or too many: its place says so
             return Room(0, GRAIN)
         functions, below = self._behind[port], self._below[port]
         rooms = [Room(size, size) for one in functions for size in _sizes(one)]
         if rooms and any(_is_prefetchable(bar) and bar.size is None for one in functions for bar in one.bars):
             largest = max(rooms)
             rooms.append(largest)
-        nested = [self._room(one, (*seen, port)) for one in below]
+        nested = [self._room(one, depth + 1) for one in below]
         rooms += [one for one in nested if one.size]
         if any(one.size for one in nested):
             rooms += [Room(_EMPTY, _EMPTY)] * sum(not one.size for one in nested)
         total = _together(rooms)
         return Room(_up(total.size, total.alignment), total.alignment)
-
-
-def _switches(layout: MachineLayout, port: str) -> Iterator[str]:
-    return (name for name, one in layout.switches.items() if one.port == port)
 
 
 def _together(rooms: Iterable[Room]) -> Room:
