@@ -63,6 +63,15 @@ def test_every_distance_is_there_and_more_is_darker() -> None:
     assert cells["from node 0 to 0: 10"] < cells["from node 0 to 1: 40"] < cells["from node 0 to 2: 254"]
 
 
+def test_more_nodes_than_can_be_shown_are_counted(tmp_path: Path) -> None:
+    nodes = "  - {memory: 1M}\n" * (machine_svg.MOST_NODES + 1)
+    head = 'vpci: 1\nmachine: x\narchitecture: aarch64\nvmm: {name: qemu, release: "11.1", type: virt}\n'
+    (tmp_path / "x.yaml").write_text(f"{head}cpus: 1\nguest_nodes: 4096\nnodes:\n{nodes}distances: {{remote: 20}}\n")
+    made = system(tmp_path / "x.yaml")
+    assert "Distances between 129 nodes: too many to draw" in machine_svg.render(made)
+    assert "<h3>Distances</h3>" not in machine_page.render(made, shown="x.yaml")
+
+
 @pytest.mark.parametrize("render", [machine_svg.render, lambda one: machine_page.render(one, shown=HOSTILE)])
 def test_names_are_inert(render: Callable[[System], str], tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_text(crafted.ARM.format(about="x"), encoding="utf-8")

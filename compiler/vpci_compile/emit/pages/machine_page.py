@@ -58,6 +58,7 @@ def render(system: System, *, shown: str) -> str:
             for one in system.devices
         ],
         nodes=nodes,
+        distances=nodes.distances if 1 < len(nodes.numbers) <= machine_svg.MOST_NODES else (),
         shades=shades,
         latencies=_latencies(system),
         tables=[

@@ -27,6 +27,8 @@ _LINE = 19
 _STRIP = 26
 _LARGE_CELL, _SMALL_CELL = 34, 11
 _NUMBERED = 14  # nodes up to which distances stand in their cells
+MOST_NODES = 128
+"""Nodes up to which their distances are shown: QEMU has no more."""
 _SOFTER = 6.4  # width of a character of the small text
 _LEAST_OPACITY, _MOST_OPACITY = 0.05, 0.6
 
@@ -251,6 +253,10 @@ def _nodes(canvas: Canvas, nodes: Nodes) -> None:
 def _matrix(canvas: Canvas, nodes: Nodes) -> None:
     count = len(nodes.numbers)
     if count < 2:
+        return
+    if count > MOST_NODES:
+        canvas.text(_EDGE, canvas.y + 26, f"Distances between {count} nodes: too many to draw", "soft")
+        canvas.y += 34
         return
     numbered = count <= _NUMBERED
     cell = _LARGE_CELL if numbered else min(_SMALL_CELL, (WIDTH - 3 * _EDGE - 24) / count)
