@@ -255,7 +255,7 @@ def _streams(draw: st.DrawFn) -> bytes:
     return bytes(stream[: draw(st.integers(0, len(stream)))]) if draw(st.booleans()) else bytes(stream)
 
 
-@settings(max_examples=150, deadline=2000, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(stream=_streams())
 def test_no_stream_of_bytes_harms_the_server(path: Path, stream: bytes) -> None:
     before = _descriptors()

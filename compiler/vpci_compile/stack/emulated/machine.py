@@ -1,6 +1,6 @@
 """An emulated machine of QEMU, as a migration needs it: what it saves, in the order in which it does, and its masks.
 
-`live.probe` asks a QEMU for it, `probe_file` writes and reads it, `qemu_emulated` says what a destination makes of it.
+`live.probe` asks a QEMU for it, `probe_file` writes and reads it, `verdict` says what a destination makes of it.
 """
 
 from __future__ import annotations
