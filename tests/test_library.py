@@ -14,6 +14,7 @@ import pytest
 
 from command import Run
 from compiling import LAYOUTS, ROOT
+from rights import open_folder, ordinary_user
 from vpci_compile import api
 from vpci_compile.catalog import libraries
 from vpci_compile.diagnostics import Failed
@@ -156,3 +157,13 @@ def test_a_library_of_one_command_is_forgotten(own: Path, monkeypatch: pytest.Mo
     assert run("--library", own, "check", "acme/nic").status == 0
     with pytest.raises(Failed):
         api.check("acme/nic")
+
+
+def test_a_library_that_is_closed_is_not_an_empty_one(run: Run) -> None:
+    run("layouts", "list")  # everything is imported
+    with open_folder() as folder:
+        closed = folder / "closed"
+        closed.mkdir(0)
+        with ordinary_user():
+            done = run("--library", closed, "layouts", "list")
+    assert done.status == 1 and "error[VPCI1120]" in done.err and "is closed to us" in done.err

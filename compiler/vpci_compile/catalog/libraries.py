@@ -6,6 +6,7 @@ it, and `quirks/*.yaml` are quirks. The user's own come first.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,6 +30,8 @@ def folders() -> list[Path]:
         if not (loader.exists(folder) and folder.is_dir()):
             way_out = f"--library and {resources.LIBRARY_VARIABLE} name folders"
             raise failure("VPCI1120", whole_file(str(folder)), f"there is no library '{folder}'", help=way_out)
+        if not os.access(folder, os.R_OK | os.X_OK, effective_ids=True):
+            raise failure("VPCI1120", whole_file(str(folder)), f"the library '{folder}' is closed to us")
     return resources.own_libraries()
 
 
