@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import pytest
 from lxml import etree
 
 from judges import ROOT, lacking
@@ -54,11 +55,13 @@ chroot "$TREE" /usr/bin/env -i PATH=/usr/bin /usr/bin/virsh -q -c 'qemu:///embed
 def native(domains: Mapping[str, bytes], addresses: Iterable[str]) -> dict[str, list[str]]:
     """The arguments of QEMU for each domain, by the domain's name, on a host that has functions at these addresses.
 
-    The test does not go on where libvirt or the namespaces are not to be had.
+    The test does not go on where libvirt is not to be had, and is skipped where the namespaces are not.
     """
-    missing = _missing()
-    if missing is not None:
-        lacking(missing)
+    if not (TREE / "usr/bin/virsh").is_file():
+        lacking("no libvirt here: tools/fetch-libvirt.sh, or VPCI_LIBVIRT_TREE")
+    refused = _refused()
+    if refused is not None:  # no judge to be fetched: a container may be forbidden to have namespaces
+        pytest.skip(refused)
     with tempfile.TemporaryDirectory() as folder:
         for name, text in domains.items():
             (Path(folder) / f"{name}.xml").write_bytes(_without_kvm(text))
@@ -81,10 +84,8 @@ def native(domains: Mapping[str, bytes], addresses: Iterable[str]) -> dict[str, 
 _NAMESPACE = ["unshare", *([] if os.geteuid() == 0 else ["--map-root-user"]), "--mount", "--pid", "--fork"]
 
 
-def _missing() -> str | None:
-    """What is not here, in words."""
-    if not (TREE / "usr/bin/virsh").is_file():
-        return "no libvirt here: tools/fetch-libvirt.sh, or VPCI_LIBVIRT_TREE"
+def _refused() -> str | None:
+    """Why this machine lets nobody have a file system of his own, in words."""
     if shutil.which("unshare") is None:
         return "no unshare here"
     tried = subprocess.run([*_NAMESPACE, "mount", "-t", "tmpfs", "none", "/mnt"], capture_output=True)
