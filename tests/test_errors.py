@@ -44,6 +44,7 @@ OPTIONS = {  # what a command needs besides the input
 }
 OF_MACHINES = ("VPCI1940", "VPCI1941")  # the others before VPCI1960 are of tables
 LIVE = {  # commands that bring a function to life; a .sh stands in for a QEMU
+    "VPCI1007": ["verify", "VPCI1007.yaml"],
     "VPCI2001": ["verify", "VPCI2001.yaml", "--qemu", "no-such-program"],
     "VPCI2002": ["verify", "minimal", "--qemu", "VPCI2002.sh"],
     "VPCI2003": ["verify", "minimal", "--qemu", "VPCI2003.sh"],
@@ -165,7 +166,7 @@ def command(code: str, folder: Path) -> list[str]:
     assert path is not None, f"tests/errors has no input for {code}"
     if code == "VPCI1801":
         return ["build", path.name, "-o", f"{path.name}/out"]
-    if code.startswith("VPCI20"):
+    if code in LIVE:
         return LIVE[code]
     if code in STACKS:
         return STACKS[code]

@@ -125,7 +125,7 @@ def test_several_libraries(own: Path, tmp_path: Path, monkeypatch: pytest.Monkey
 def test_list_and_search(own: Path, monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
     monkeypatch.delenv("VPCI_LIBRARY")
     status, text, _ = run("layouts", "list")
-    assert status == 0 and {line.partition("@")[0] for line in text.splitlines()} == set(SHIPPED)
+    assert status == 0 and {line.partition("@")[0] for line in text.splitlines()} == {*SHIPPED, *libraries.machines()}
     found = run("--library", own, "layouts", "list", "--id", "1234:0002")
     assert found == (0, "acme/nic@2  1234:0002  a NIC\n", "")
     found = run("--library", own, "layouts", "list", "--id", "1234:0001", "--all")
@@ -167,3 +167,23 @@ def test_a_library_that_is_closed_is_not_an_empty_one(run: Run) -> None:
         with ordinary_user():
             done = run("--library", closed, "layouts", "list")
     assert done.status == 1 and "error[VPCI1120]" in done.err and "is closed to us" in done.err
+
+
+def test_machines_are_listed_and_found_by_the_ids_of_their_functions() -> None:
+    every = {one.name: one for one in api.layouts().entries}
+    machines = [one.name for one in every.values() if one.name.startswith("machines/")]
+    assert machines == sorted(f"machines/{path.stem}" for path in (ROOT / "layouts/machines").glob("*.yaml"))
+    assert every["machines/gpu-switch"].ids == ((0x10DE, 0x2330), (0x15B3, 0x101E))
+    found = [one.name for one in api.layouts(0x15B3).entries]
+    assert "machines/gpu-switch" in found and "machines/gh200" not in found
+
+
+def test_the_card_of_a_machine_has_its_sources_and_no_contract() -> None:
+    card = api.layout_card("machines/gh200")
+    assert card.contract is None and card.remarks[0].startswith("One Grace Hopper")
+
+
+def test_a_machine_is_no_function() -> None:
+    with pytest.raises(Failed) as found:
+        api.check("machines/gh200")
+    assert [one.code for one in found.value.diagnostics] == ["VPCI1007"]

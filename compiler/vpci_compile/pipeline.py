@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from . import loader, passes, spec
 from .catalog import libraries
-from .diagnostics import Diagnostic, Report, Severity, Source, failure, nearest
+from .diagnostics import Diagnostic, Report, Severity, Source, failure, nearest, whole_file
 from .ir import Function, Kind
 from .loader import Node
 from .passes import device
@@ -109,8 +109,13 @@ def typed_layout(
     """The layout's text as a typed document with its bases below it, and the tree that it came from.
 
     Raises:
-        Failed: with every complaint of the first stage that had errors.
+        Failed: VPCI1007, it is a machine; else with every complaint of the first stage that had errors.
     """
+    if says_machine(source):
+        way_out = "build, check, show, explain, diff and report take machines"
+        raise failure(
+            "VPCI1007", whole_file(source.path), "this is the layout of a machine, not of a function", help=way_out
+        )
     tree = spec.resolve(loader.parse(source), path, find_layout, report, values)
     return spec.device_layout(tree, report), tree
 

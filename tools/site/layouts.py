@@ -22,7 +22,7 @@ def pages() -> Iterator[tuple[str, str]]:
     """The list, and for each layout a page and a picture."""
     rows = []
     for one in api.layouts().entries:
-        if one.base:
+        if one.base or libraries.is_machine(one.name):
             continue
         name, ids = one.name.partition("@")[0], one.shown_ids
         rows.append(f"| [{name}]({name}.md) | `{ids}` | {' '.join(one.about.split())} |")

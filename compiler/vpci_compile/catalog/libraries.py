@@ -36,7 +36,21 @@ def folders() -> list[Path]:
 
 
 def layouts() -> dict[str, Path]:
-    """Name -> file of every layout of every library: minimal, nvidia/gh200, nvidia/gh200@1."""
+    """Name -> file of every function's layout of every library: minimal, nvidia/gh200, nvidia/gh200@1."""
+    return {name: path for name, path in _every().items() if not is_machine(name)}
+
+
+def machines() -> dict[str, Path]:
+    """The same of every machine's layout: machines/gh200."""
+    return {name: path for name, path in _every().items() if is_machine(name)}
+
+
+def is_machine(name: str) -> bool:
+    """Whether the layout of this name is that of a machine."""
+    return name.startswith(f"{MACHINES}/")
+
+
+def _every() -> dict[str, Path]:
     return dict(sorted({name: path for root in reversed(_roots()) for name, path in _files(root)}.items()))
 
 
@@ -47,7 +61,7 @@ def _roots() -> list[Path]:
 def _files(root: Path) -> Iterator[tuple[str, Path]]:
     for path in root.rglob("*.yaml"):
         below = path.relative_to(root)
-        if below.parts[0] not in (QUIRKS, MACHINES):
+        if below.parts[0] != QUIRKS:
             yield below.with_suffix("").as_posix(), path
 
 
@@ -98,4 +112,4 @@ def remarks(path: Path) -> tuple[str, ...]:
             break
         if "yaml-language-server" not in line:
             lines.append(line.removeprefix("#").removeprefix(" "))
-    return tuple(lines)
+    return tuple("\n".join(lines).strip().splitlines())

@@ -27,6 +27,7 @@ _CODES = (
     Code("VPCI1004", "YAML feature that layouts do not use"),
     Code("VPCI1005", "document too large or too deep"),
     Code("VPCI1006", "too many errors", "note"),
+    Code("VPCI1007", "machine where a function is asked for"),
     Code("VPCI1101", "unknown key"),
     Code("VPCI1102", "key missing"),
     Code("VPCI1103", "value of the wrong shape"),

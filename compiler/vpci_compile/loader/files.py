@@ -79,7 +79,10 @@ def meant(shown: str, *, missing: bool = True) -> list[str]:
     if not missing or path.is_absolute() or path.suffix not in ("", ".yaml", ".yml"):
         return []
     typed = "/".join(path.with_suffix("").parts[-_NAME_PARTS:])
-    return [f"did you mean '{one}'?" for one in nearest(typed, _library_names())]
+    names = _library_names()
+    if typed in names:
+        return [f"'{typed}' is a layout of a library, and here a capture is asked for"]
+    return [f"did you mean '{one}'?" for one in nearest(typed, names)]
 
 
 def _library_names() -> list[str]:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from ...catalog import libraries
 from ...diagnostics import printable
 
 _ABOUT = 72  # characters of a line's last column
@@ -24,7 +25,8 @@ class Entry(NamedTuple):
     @property
     def shown_ids(self) -> str:
         """`15b3:101e`, or what the guest sees and what stands behind: `1af4:1000 of 1af4:1041`."""
-        return " of ".join(f"{vendor:04x}:{device:04x}" for vendor, device in self.ids)
+        between = ", " if libraries.is_machine(self.name) else " of "
+        return between.join(f"{vendor:04x}:{device:04x}" for vendor, device in self.ids)
 
 
 def listing(entries: Sequence[Entry]) -> str:
@@ -56,14 +58,17 @@ def as_json(entries: Sequence[Entry]) -> str:
 
 
 class Card(NamedTuple):
-    """A layout as `layouts show` shows it: `remarks` are the lines of the comment that its file begins with."""
+    """A layout as `layouts show` shows it: `remarks` are the lines of the comment that its file begins with.
+
+    A machine has no contract, no targets, and nothing to say of migrations: None.
+    """
 
     entry: Entry
     versions: tuple[str, ...]
     remarks: tuple[str, ...]
-    contract: str
+    contract: str | None
     targets: tuple[str, ...]
-    migrates: bool
+    migrates: bool | None
 
 
 def card(one: Card) -> str:
@@ -73,13 +78,17 @@ def card(one: Card) -> str:
         ("version", f"{one.entry.version}" + (f" of {', '.join(one.versions)}" if len(one.versions) > 1 else "")),
         ("ids", one.entry.shown_ids),
         ("file", one.entry.path),
-        ("contract", one.contract),
-        ("targets", ", ".join(one.targets) or "none: take the image and its C header"),
-        ("migrates", "yes" if one.migrates else "no"),
     ]
+    if one.contract is not None:
+        rows += [
+            ("contract", one.contract),
+            ("targets", ", ".join(one.targets) or "none: take the image and its C header"),
+            ("migrates", "yes" if one.migrates else "no"),
+        ]
     lines = [name, *([f"  {printable(one.entry.about.strip())}"] if one.entry.about else [])]
     lines += [f"  {key:<9} {value}" for key, value in rows]
     if one.remarks:
         lines += ["", *(f"  {printable(line)}".rstrip() for line in one.remarks)]
-    lines += ["", f"  extends: {name}@{one.entry.version}    pins it; 'vpci-compile show {name}' draws it"]
+    pins = "" if one.contract is None else f"extends: {name}@{one.entry.version}    pins it; "
+    lines += ["", f"  {pins}'vpci-compile show {name}' draws it"]
     return "\n".join(lines)
