@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given, seed, settings
+from hypothesis import assume, given, seed, settings
 
 from machines.drawn_topology import topologies, write_functions
 from machines.enumerated import Seen, enumerate_served
@@ -64,10 +64,14 @@ def _over(system: System, port: PciePort) -> PciePort | None:
     return system.port(switch.port) if switch is not None else None
 
 
+def too_wide(path: Path) -> bool:
+    """Whether the windows are larger than what TCG's x86-64 can address."""
+    system = api.load_machine(path).system
+    return system.machine.architecture is Architecture.X86_64 and system.pci_hole > _TCG_HOLE
+
+
 def judge(path: Path) -> None:
     system = api.check_machine(path).system
-    if system.machine.architecture is Architecture.X86_64 and system.pci_hole > _TCG_HOLE:
-        return
     seen = enumerate_served(system)
     placed_as_predicted(system, seen)
     windows_as_predicted(system, seen)
@@ -79,6 +83,7 @@ def judge(path: Path) -> None:
 def drawn(folder: Path, text: str) -> None:
     path = folder / "drawn.yaml"
     path.write_text(text, encoding="utf-8")
+    assume(not too_wide(path))
     judge(path)
 
 
@@ -111,4 +116,6 @@ def test_firmware_places_many_machines_as_predicted(architecture: str, tmp_path:
 @pytest.mark.stack
 @pytest.mark.parametrize("path", OF_QEMU, ids=lambda path: path.stem)
 def test_firmware_places_what_is_shipped_as_predicted(path: Path) -> None:
+    if too_wide(path):
+        pytest.skip("its windows need more addresses than QEMU's own x86-64 processor has: no KVM here to lend them")
     judge(path)
