@@ -32,7 +32,7 @@ def test_names_the_line(path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("gpu1", ["0000:22:00.0", "behind gpu-port1", "domains 10 (Linux:"]),
+        ("gpu1", ["0000:22:00.0", "behind gpu-port1", "domains 10..17 (Linux: 10..17)"]),
         ("gpu-port2", ["41:00.0 on pcie2", "42", "512G", "2 of unknown size"]),
         ("pcie3", ["61", "00:04.0", "smmuv3", "gpu-port3"]),
         ("node1", ["4 processors, 8G of RAM", "40 to 0; 254 to 2..33"]),

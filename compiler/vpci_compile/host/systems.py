@@ -86,7 +86,7 @@ def _hard(system: System) -> Parts:
     kind = f"{machine.vmm.machine}-{system.type_release[0]}.{system.type_release[1]}"
     found: dict[str, tuple[str, Span]] = {
         "architecture": (machine.architecture, system.origins.get("architecture", origin)),
-        "vmm": (f"{machine.vmm.name} {kind}", system.origins.get("vmm", origin)),
+        "vmm": (f"{machine.vmm.name} {kind.removeprefix('-')}", system.origins.get("vmm", origin)),
         "cpus": (f"{len(machine.cpus)} {tuple(system.processors)}", system.origins.get("cpus", origin)),
         "hotplug": (f"{machine.hotplug:#x} in {machine.slots}", system.origins.get("hotplug", origin)),
     }

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from ...diagnostics import Span
 from ...ir import BarKind
 from ...ir.topology import ROOT, Bus, Instance, PciePort, Switch, System
 from ..printed.node_map_text import size
 from .image import guest_nodes
+from .tables import tables
 
 
 def names(system: System) -> list[str]:
@@ -93,13 +94,14 @@ def _device(one: Instance, system: System) -> Iterator[str]:
     guest = one.function.guest
     yield f"{one.name}: {one.layout}, version {one.function.version}"
     yield _row("address", f"{guest.segment:04x}:{guest.bus:02x}:{guest.device:02x}.{guest.function}")
+    if one.near is not None:
+        yield _row("near", f"node {one.near}")
     port = system.port(one.port)
     if port is not None:
         yield _row("because", f"it is behind {port.name}, and bus {port.secondary:02x} is what firmware gives that")
     if one.nodes:
         numbers = {node.domain: node.number for node in guest_nodes(system).nodes}
-        shown = ", ".join(f"{domain} (Linux: {numbers.get(domain, 'none')})" for domain in one.nodes)
-        yield _row("nodes", f"generic initiator of proximity domains {shown}")
+        yield _row("nodes", f"generic initiator of proximity domains {_numbered(one.nodes, numbers)}")
     if one.memory_base is not None:
         yield _row("memory", f"at {one.memory_base:#x} (_DSD)")
     yield _row("contract", one.function.digest)
@@ -111,7 +113,8 @@ def _node(number: int, system: System) -> Iterator[str]:
     node = machine.nodes[number]
     linux = next((one.number for one in made.nodes if one.domain == number), None)
     yield f"node{number}: proximity domain {number}"
-    yield _row("Linux", f"node {linux}" if linux is not None else "no node: nothing in the SRAT belongs to it")
+    nowhere = "no node: nothing in the SRAT belongs to it" if tables(system) else "not known: the VMM makes the tables"
+    yield _row("Linux", nowhere if linux is None else f"node {linux}")
     cpus = sum(cpu.node == number for cpu in machine.cpus)
     owner = next((one for one in system.devices if number in one.nodes), None)
     has = [f"{cpus} processors"] * bool(cpus) + [f"{size(node.memory)} of RAM"] * bool(node.memory)
@@ -124,6 +127,15 @@ def _node(number: int, system: System) -> Iterator[str]:
     if far:
         yield _row("distances", _ranges(far))
     yield _where(owner.origin if owner is not None else system.origins["nodes"])
+
+
+def _numbered(domains: Sequence[int], numbers: Mapping[int, int]) -> str:
+    """`2..9 (Linux: 2..9)`, or each by itself where Linux has them in another order."""
+    known = [numbers.get(domain) for domain in domains]
+    first, start = domains[0], known[0]
+    if len(domains) > 1 and start is not None and known == [start + domain - first for domain in domains]:
+        return f"{first}..{domains[-1]} (Linux: {start}..{known[-1]})"
+    return ", ".join(f"{domain} (Linux: {numbers.get(domain, 'none')})" for domain in domains)
 
 
 def _ranges(far: list[tuple[int, int]]) -> str:
