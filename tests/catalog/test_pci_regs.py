@@ -14,6 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from vpci_compile import catalog, loader
 from vpci_compile.catalog import Capability, Chain, Field, Register, View
 
@@ -238,15 +240,14 @@ def test_every_name_in_the_catalogue_is_in_the_header() -> None:
     known = pci_regs.macros().keys() | pci_regs.functions().keys()
     unknown = sorted(f"{macro} ({places[0].place})" for macro, places in named().items() if macro not in known)
     if older():
-        print(f"{len(unknown)} names are newer than {pci_regs.path()}:", *unknown, sep="\n")
-        return
+        pytest.skip(f"{pci_regs.path()} is older than the catalogue: it lacks {', '.join(unknown)}")
     assert not unknown, "\n".join(unknown)
 
 
 def test_the_map_names_what_there_is() -> None:
     """An exception for a macro that is gone hides nothing, but it misleads."""
     if older():
-        return
+        pytest.skip(f"{pci_regs.path()} is older than the map")
     known = pci_regs.macros().keys() | pci_regs.functions().keys()
     kinds = ("unions", "parts", "bytes", "dwords", "blocks", "in_byte", "exceptions")
     stale = [macro for kind in kinds for macro in rules()[kind] if macro not in known]

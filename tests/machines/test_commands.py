@@ -45,6 +45,12 @@ def test_an_option_that_says_nothing_here_is_refused_before_a_file_is_written(
     assert f"Invalid value for {option}" in done.stderr
 
 
+def test_a_device_that_is_not_there_leads_to_those_that_are(tmp_path: Path) -> None:
+    done = command("build", MACHINE, "-o", tmp_path / "out", "--host-device", "gpu=01:00.0")
+    assert done.returncode == 2
+    assert "no device 'gpu'; its devices: gpu0, gpu1, gpu2, gpu3" in done.stderr
+
+
 def test_build_asks_for_the_addresses_that_nobody_told(tmp_path: Path) -> None:
     done = command("build", MACHINE, "-o", tmp_path, "--host-device", "gpu1=0009:01:00.0")
     assert done.returncode == 0

@@ -64,8 +64,9 @@ def build_machine(path: StrPath, folder: StrPath, options: Options | None = None
 
     system, found = load_machine(path)
     options = options or emit.Options()
-    if unknown := {*options.host_devices, *options.sockets} - {one.name for one in system.devices}:
-        raise ValueError(f"the machine has no device '{min(unknown)}'")
+    known = [one.name for one in system.devices]
+    if unknown := {*options.host_devices, *options.sockets} - {*known}:
+        raise ValueError(f"the machine has no device '{min(unknown)}'; its devices: {', '.join(known) or 'none'}")
     report = Report()
     report.diagnostics.extend(found)
     artifacts = emit.machine_artifacts(system, options, report)

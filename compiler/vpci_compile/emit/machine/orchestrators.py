@@ -37,31 +37,20 @@ def properties(one: Instance, system: System, options: Options) -> dict[str, obj
 
 def parts(system: System) -> Iterator[tuple[Span, str]]:
     """Parts of the machine that neither has words for, each with its place in the layout."""
-
-    def at(key: str) -> Span:
-        return system.origins.get(key, system.origin)
-
     machine, processors = system.machine, system.processors
-    if system.devices:
-        yield at("devices"), "the places of functions in the guest"
-    if system.buses:
-        yield at("buses"), "expander host bridges"
-    if system.ports:
-        yield at("ports"), "root ports and their windows"
-    if system.switches:
-        yield at("switches"), "switches"
-    if machine.ports:
-        yield at("generic_ports"), "generic ports"
-    if machine.initiators:
-        yield at("devices"), "NUMA nodes that functions bring"
-    if machine.distances:
-        yield at("distances"), "distances between nodes"
-    if machine.hmat:
-        yield at("latencies"), "latencies, bandwidths and memory-side caches"
-    if machine.hotplug:
-        yield at("hotplug"), "memory for later"
-    if processors.dies > 1 or processors.clusters > 1:
-        yield at("processor"), "dies and clusters"
+    there = [
+        ("devices", system.devices, "the places of functions in the guest"),
+        ("buses", system.buses, "expander host bridges"),
+        ("ports", system.ports, "root ports and their windows"),
+        ("switches", system.switches, "switches"),
+        ("generic_ports", machine.ports, "generic ports"),
+        ("devices", machine.initiators, "NUMA nodes that functions bring"),
+        ("distances", machine.distances, "distances between nodes"),
+        ("latencies", machine.hmat, "latencies, bandwidths and memory-side caches"),
+        ("hotplug", machine.hotplug, "memory for later"),
+        ("processor", processors.dies > 1 or processors.clusters > 1, "dies and clusters"),
+    ]
+    yield from ((system.origins.get(key, system.origin), what) for key, found, what in there if found)
 
 
 def same_ids(system: System) -> Iterator[tuple[Instance, Instance]]:
