@@ -136,6 +136,11 @@ def test_build_says_what_each_model_asks(tmp_path: Path) -> None:
     ]
 
 
+def test_a_window_is_told_whole() -> None:
+    """GH200: 128 GiB and 2 GiB of memory, and 16 MiB of registers, which a rounded number would leave no room for."""
+    assert "a 64-bit window of 133136 MiB:" in "\n".join(memory_needs.lines(layout("nvidia/gh200")))
+
+
 def test_memory_of_a_power_of_two_is_coherent_too() -> None:
     """Its BAR is as long as its memory: nothing but the caching tells it from a BAR of registers."""
     text = (LAYOUTS / "nvidia/gb200.yaml").read_text(encoding="utf-8").replace("length: 186G", "length: 256G")

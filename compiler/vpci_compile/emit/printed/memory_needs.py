@@ -38,7 +38,7 @@ def _window(sizes: Sequence[int | None]) -> str:
 
 
 def _size(size: int) -> str:
-    return f"{size >> 30} GiB" if size >> 30 else f"{size >> 20} MiB"
+    return f"{size >> 20} MiB" if size % (1 << 30) else f"{size >> 30} GiB"
 
 
 @cache
