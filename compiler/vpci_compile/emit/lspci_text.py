@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 from ..ir import Bar, BarKind, Function
 from .artifact import Artifact, Options
-
-_UNITS = ("", "K", "M", "G", "T")
+from .sizes import size
 
 
 def emit(function: Function, options: Options) -> list[Artifact]:
@@ -36,12 +35,4 @@ def _bars(bars: tuple[Bar, ...]) -> Iterator[str]:
             BarKind.IO: f"Region {bar.index}: I/O ports at <unassigned>",
             BarKind.ROM: "Expansion ROM at <unassigned> [disabled]",
         }.get(bar.kind, f"Region {bar.index}: Memory at <unassigned> ({width}, {prefetchable})")
-        yield f"\t{what} [size={_size(bar.size)}]"
-
-
-def _size(size: int) -> str:
-    """As pciutils' show_size writes it: 16K, 128G."""
-    unit = 0
-    while unit < len(_UNITS) - 1 and size and size % 1024 == 0:
-        size, unit = size // 1024, unit + 1
-    return f"{size}{_UNITS[unit]}"
+        yield f"\t{what} [size={size(bar.size)}]"

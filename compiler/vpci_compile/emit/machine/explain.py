@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from ...diagnostics import Span
 from ...ir import BarKind
 from ...ir.topology import ROOT, Bus, Instance, PciePort, Switch, System
-from ..printed.node_map_text import size
+from ..sizes import size
 from .image import guest_nodes
 from .tables import tables
 

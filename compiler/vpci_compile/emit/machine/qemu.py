@@ -20,7 +20,7 @@ from ...stack.qemu.facts import qemu as facts
 from ...stack.qemu.facts import release
 from .. import qemu
 from ..artifact import Artifact, Options
-from ..printed.node_map_text import size
+from ..sizes import size
 from . import host_facts
 
 IOMMUFD = qemu.IOMMUFD

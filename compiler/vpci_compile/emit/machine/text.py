@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from ...acpi.node_map import distances
 from ...ir.topology import ROOT, Instance, PciePort, System, Viommu
 from ..printed import node_map_text
+from ..sizes import size
 from . import apertures
 from .image import guest_nodes
 from .tables import tables
@@ -18,7 +19,6 @@ def render(system: System) -> str:
     vmm = machine.vmm
     release = f"{vmm.release[0]}.{vmm.release[1]}"
     kind = f" {vmm.machine}-{system.type_release[0]}.{system.type_release[1]}" if vmm.machine else ""
-    size = node_map_text.size
     lines = [
         f"{system.name}: {machine.architecture}, {vmm.name} {release}{kind}",
         f"  {len(machine.cpus)} processor{'' if len(machine.cpus) == 1 else 's'}, {size(machine.memory)} of RAM"
@@ -50,14 +50,14 @@ def _segments(system: System) -> Iterator[str]:
     """Each PCI segment with its functions, and what of the 64-bit addresses it has."""
     windows = apertures.plan(system)
     for share in windows.high:
-        window = node_map_text.size(apertures.rounded(share.size, up=False))
-        need = f", BARs take up to {node_map_text.size(apertures.rounded(share.need, up=True))}" if share.need else ""
+        window = size(apertures.rounded(share.size, up=False))
+        need = f", BARs take up to {size(apertures.rounded(share.need, up=True))}" if share.need else ""
         yield f"segment {share.segment:04x} (64-bit window of {window}{need})"
         own = [one for one in system.devices if one.function.guest.segment == share.segment]
         own.sort(key=lambda one: one.function.guest.device)
         for one in own:
             yield f"{'`--' if one is own[-1] else '|--'} {one.function.guest.device:02x}.0 {_device(one)}"
-    total = node_map_text.size(apertures.rounded(sum(share.need for share in windows.high), up=True))
+    total = size(apertures.rounded(sum(share.need for share in windows.high), up=True))
     yield ""
     yield f"64-bit windows: up to {total} in sum, of {windows.bits}-bit addresses"
 
@@ -84,7 +84,7 @@ def _below(system: System, bus: str, stem: str) -> Iterator[str]:
         if isinstance(part, Instance):
             yield f"{own}{slot:02x}.{function} {_device(part)}"
             continue
-        window = f", window {node_map_text.size(part.window)}" if part.window else ""
+        window = f", window {size(part.window)}" if part.window else ""
         yield f"{own}{slot:02x}.{function} {part.name} -> bus {part.secondary:02x}{window}"
         switch = system.switch_behind(part)
         if switch is not None:

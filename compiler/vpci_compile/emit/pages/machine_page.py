@@ -11,7 +11,7 @@ from ...ir.topology import System
 from ..machine import nodes as node_rows
 from ..machine.tables import tables
 from ..printed import bar_words
-from ..printed.node_map_text import size
+from ..sizes import size
 from . import machine_svg, svg_map
 from .report import page
 

@@ -14,7 +14,7 @@ from ..machine import apertures
 from ..machine import nodes as node_rows
 from ..machine.nodes import Nodes
 from ..machine.text import viommu_words
-from ..printed.node_map_text import size
+from ..sizes import size
 from .svg_map import Canvas
 from .svg_text import ADVANCE, CSS, elided, escaped
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ...acpi.node_map import GuestNode, NodeMap
+from ..sizes import size
 
-_KIB = 1 << 10
 _MIB = 1 << 20
 _PC_HOLE = 384 << 10
 """What a PC has between 640 KiB and 1 MiB is no RAM."""
-_UNITS = ("", "K", "M", "G", "T")
 _FEW = 9
 """Nodes that are shown one by one; of more, those in a row that are alike share a line."""
 _ALIKE = 3
@@ -102,11 +101,3 @@ def has(one: GuestNode) -> str:
     parts += [f"{size(later)} to be plugged in"] if later else []
     parts += ["generic initiator"] if one.initiator else []
     return ", ".join(parts or ["nothing"]) + ("" if one.online else " (not online)")
-
-
-def size(count: int) -> str:
-    """Bytes with the largest unit that leaves a whole number."""
-    unit = 0
-    while count and count % _KIB == 0 and unit < len(_UNITS) - 1:
-        count, unit = count // _KIB, unit + 1
-    return f"{count}{_UNITS[unit]}"
